@@ -1,0 +1,57 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { ChainedEvent, Event } from "../src/domain/Event.js"
+
+/** The log could not be written or read. `message` names the file and the next step. */
+export class EventLogError extends Schema.TaggedError<EventLogError>()("EventLogError", {
+  operation: Schema.Literal("open", "append", "read", "acknowledge"),
+  path: Schema.String,
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect),
+}) {}
+
+/** A place between two lines: how many bytes (or, in memory, lines) and lines stand before it, and the hash of the last. */
+export interface LogPosition {
+  readonly offset: number
+  readonly lines: number
+  readonly hash: string
+}
+
+/** A stretch of the log and the place after it. */
+export interface LogSlice {
+  readonly events: ReadonlyArray<ChainedEvent>
+  readonly end: LogPosition
+}
+
+/** What `verify` found. `line` counts from 1; `problem` says what is wrong with it. */
+export interface ChainReport {
+  readonly lines: number
+  readonly head: string
+  readonly problems: ReadonlyArray<{ readonly line: number; readonly problem: string }>
+}
+
+export interface EventLogService {
+  /**
+   * Adds an event at the end and returns it with its place in the chain. After it returns the event survives the death of
+   * this process (`durability: process`) or a power cut (`durability: power`). Appends of concurrent fibers get a total
+   * order. A closing event is given its `lines_before`. After a failure the log still ends in a whole line.
+   */
+  readonly append: (event: Event) => Effect.Effect<ChainedEvent, EventLogError>
+  /** Events from a position on, whole lines only, at most about `maxBytes` of them; an empty slice at the end. */
+  readonly read: (from: LogPosition, maxBytes: number) => Effect.Effect<LogSlice, EventLogError>
+  /** Where the log ends now. */
+  readonly head: Effect.Effect<LogPosition>
+  /** How far the server has acknowledged: the log's start when nobody said. */
+  readonly acknowledged: Effect.Effect<LogPosition, EventLogError>
+  /** Remembers durably how far the server has acknowledged. */
+  readonly acknowledge: (position: LogPosition) => Effect.Effect<void, EventLogError>
+  /** Checks the whole chain. Does not change anything. */
+  readonly verify: Effect.Effect<ChainReport, EventLogError>
+}
+
+/**
+ * The record of what happened in the current run: append-only, ordered, hash-chained; also the outbox of `Telemetry`. It
+ * does not send anything, and it does not judge what it is given.
+ */
+export class EventLog extends Context.Tag("runledger/services/EventLog")<EventLog, EventLogService>() {}

@@ -1,0 +1,146 @@
+import * as Schema from "effect/Schema"
+import * as CanonicalJson from "./CanonicalJson.js"
+import { Usage } from "./Usage.js"
+
+/** A block of a message. `tool_result` answers the `tool_use` of the same id. */
+export const ContentBlock = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("text"), text: Schema.String }),
+  Schema.Struct({
+    type: Schema.Literal("tool_use"),
+    id: Schema.String,
+    name: Schema.String,
+    input: Schema.Unknown,
+  }),
+  Schema.Struct({
+    type: Schema.Literal("tool_result"),
+    tool_use_id: Schema.String,
+    content: Schema.String,
+    is_error: Schema.optional(Schema.Boolean),
+  }),
+)
+export type ContentBlock = typeof ContentBlock.Type
+
+/** One turn of the conversation. */
+export const Message = Schema.Struct({
+  role: Schema.Literal("user", "assistant"),
+  content: Schema.Union(Schema.String, Schema.Array(ContentBlock)),
+})
+export type Message = typeof Message.Type
+
+const JsonSchema = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+
+/** A tool that the model may call; `inputSchema` is a JSON Schema. */
+export const Tool = Schema.Struct({
+  name: Schema.NonEmptyString,
+  description: Schema.optional(Schema.String),
+  inputSchema: JsonSchema,
+})
+export type Tool = typeof Tool.Type
+
+/** The shape that an answer must have, as a JSON Schema with a name. */
+export const ResponseFormat = Schema.Struct({ name: Schema.NonEmptyString, schema: JsonSchema })
+export type ResponseFormat = typeof ResponseFormat.Type
+
+/** Everything that determines an answer. */
+export const LlmRequest = Schema.Struct({
+  model: Schema.NonEmptyString,
+  messages: Schema.NonEmptyArray(Message),
+  system: Schema.optional(Schema.String),
+  tools: Schema.optional(Schema.Array(Tool)),
+  /** Null leaves it to the provider; some models take none. */
+  temperature: Schema.NullOr(Schema.Number),
+  maxTokens: Schema.Int.pipe(Schema.positive()),
+  responseFormat: Schema.optional(ResponseFormat),
+})
+export type LlmRequest = typeof LlmRequest.Type
+
+/** sha256 of the canonical JSON of everything that determines the answer: the key under which an answer can be replayed. */
+export const promptHash = (request: LlmRequest): string =>
+  CanonicalJson.hash({
+    max_tokens: request.maxTokens,
+    messages: request.messages,
+    model: request.model,
+    response_format: request.responseFormat,
+    system: request.system,
+    temperature: request.temperature,
+    tools: request.tools,
+  })
+
+/** Why the answer ended, in four words that every provider's own word maps to. */
+export const FinishReason = Schema.Literal("stop", "length", "tool_calls", "error")
+export type FinishReason = typeof FinishReason.Type
+
+/** One HTTP attempt of a call. Durations are monotonic milliseconds. */
+export const Attempt = Schema.Struct({
+  n: Schema.Int.pipe(Schema.positive()),
+  started_at: Schema.String,
+  duration_ms: Schema.NonNegative,
+  http_status: Schema.NullOr(Schema.Int),
+  error_class: Schema.NullOr(Schema.String),
+  retry_after_ms: Schema.NullOr(Schema.NonNegative),
+})
+export type Attempt = typeof Attempt.Type
+
+/** Who answered: bought from a provider, made by the sandbox, or read from evidence. It decides the cost status. */
+export const AnswerSource = Schema.Literal("provider", "sandbox", "replay")
+export type AnswerSource = typeof AnswerSource.Type
+
+/** An answer with its measure. */
+export const LlmResponse = Schema.Struct({
+  content: Schema.Array(ContentBlock),
+  usage: Usage,
+  finishReason: FinishReason,
+  /** The provider's own word, such as `end_turn` or `pause_turn`. */
+  stopReason: Schema.NullOr(Schema.String),
+  /** The model that the provider says answered. */
+  model: Schema.NullOr(Schema.String),
+  requestId: Schema.NullOr(Schema.String),
+  attempts: Schema.Array(Attempt),
+  source: AnswerSource,
+})
+export type LlmResponse = typeof LlmResponse.Type
+
+/** The text of an answer: its text blocks in order. */
+export const text = (response: Pick<LlmResponse, "content">): string =>
+  response.content.map((block) => (block.type === "text" ? block.text : "")).join("")
+
+/** The tools that an answer asks for. */
+export const toolCalls = (
+  response: Pick<LlmResponse, "content">,
+): ReadonlyArray<Extract<ContentBlock, { readonly type: "tool_use" }>> =>
+  response.content.filter((block) => block.type === "tool_use")
+
+/** What went wrong, in words that a program can branch on. */
+export const LlmErrorReason = Schema.Literal(
+  "Authentication",
+  "PermissionDenied",
+  "InvalidRequest",
+  "NotFound",
+  "RequestTooLarge",
+  "RateLimited",
+  "Overloaded",
+  "ServerError",
+  "Connection",
+  "Timeout",
+  "MalformedResponse",
+  "EmptyResponse",
+  "InvalidOutput",
+  "NotRecorded",
+)
+export type LlmErrorReason = typeof LlmErrorReason.Type
+
+/**
+ * A call failed for good. `message` says what happened, to what, and what to do next, and never holds a secret; `status` is
+ * the last HTTP status, null when none came; `attempts` has every HTTP attempt; `usage` is what was used for sure.
+ */
+export class LlmError extends Schema.TaggedError<LlmError>()("LlmError", {
+  reason: LlmErrorReason,
+  message: Schema.String,
+  retryable: Schema.Boolean,
+  status: Schema.NullOr(Schema.Int),
+  requestId: Schema.NullOr(Schema.String),
+  attempts: Schema.Array(Attempt),
+  usage: Usage,
+  source: AnswerSource,
+  cause: Schema.optional(Schema.Defect),
+}) {}

@@ -1,0 +1,244 @@
+import type { CostBreakdown, CostStatus } from "./Cost.js"
+import { toUsd } from "./Cost.js"
+import type { Event, RunCreated } from "./Event.js"
+import { callRunId } from "./Ids.js"
+import type { OperationWire } from "./Operation.js"
+import type { UsageSource, UsageWire } from "./Usage.js"
+
+type Json = Readonly<Record<string, unknown>>
+
+interface OpenRow {
+  readonly eventId: string
+  readonly context: Json
+}
+
+const withoutUndefined = (record: Json): Json =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))
+
+const spanContext = (event: Event): Json =>
+  withoutUndefined({ trace_id: event.trace_id, span_id: event.span_id, parent_span_id: event.parent_span_id ?? null })
+
+interface CostFields {
+  readonly api_cost_usd?: number | null | undefined
+  readonly cost_nanousd?: number | null | undefined
+  readonly cost_status?: CostStatus | undefined
+  readonly cost_breakdown?: CostBreakdown | null | undefined
+  readonly price_id?: string | null | undefined
+  readonly price_effective_from?: string | null | undefined
+  readonly usage_source?: UsageSource | undefined
+}
+
+const costMetrics = (payload: CostFields): Json => {
+  const nano = payload.cost_nanousd ?? null
+  return withoutUndefined({
+    api_cost_usd: nano === null ? (payload.api_cost_usd ?? null) : toUsd(nano),
+    cost_nanousd: nano,
+    cost_status: payload.cost_status ?? "unpriced",
+    cost_breakdown: payload.cost_breakdown ?? undefined,
+    price_id: payload.price_id ?? undefined,
+    price_effective_from: payload.price_effective_from ?? undefined,
+    usage_source: payload.usage_source,
+  })
+}
+
+const usageMetrics = (usage: UsageWire): Json =>
+  withoutUndefined({ ...usage, prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens })
+
+const failureStatus = (errorClass: string): "timeout" | "cancelled" | "failure" => {
+  if (errorClass === "Timeout") return "timeout"
+  return errorClass === "Interrupted" ? "cancelled" : "failure"
+}
+
+const runContext = (event: Event, created: RunCreated): Json => ({ ...spanContext(event), ...created.context_json })
+
+const whole = (durationMs: number | undefined): number | undefined =>
+  durationMs === undefined ? undefined : Math.round(durationMs)
+
+/**
+ * A fold from a run's events to the operations that make its rows: every event is kept as it was, an opening event creates
+ * a row that bears its event_id, a closing one updates it. Live shipping, replay and backfill feed the same events through
+ * the same fold, so they make the same rows; feeding a log twice gives the same operations twice.
+ */
+export interface Projection {
+  /** The operations that one more event stands for, in the order in which they must be applied. */
+  readonly step: (event: Event) => ReadonlyArray<OperationWire>
+}
+
+/** The fold of one run, before its first event. */
+export const make = (): Projection => {
+  let run: { readonly eventId: string; readonly created: RunCreated; readonly context: Json } | undefined
+  const open = new Map<string, OpenRow>()
+
+  const inherited = (): Json =>
+    withoutUndefined({
+      product: run?.created.product ?? undefined,
+      git_repo: run?.created.git_repo ?? undefined,
+      git_branch: run?.created.git_branch ?? undefined,
+      git_commit_hash: run?.created.git_commit_hash ?? undefined,
+      host: run?.created.host ?? undefined,
+      environment: run?.created.environment ?? undefined,
+      trigger_type: run?.created.trigger_type ?? undefined,
+    })
+
+  const create = (event: Event, row: Json, context: Json): OperationWire => {
+    open.set(event.span_id, { eventId: event.event_id, context })
+    return {
+      op: "create",
+      event_id: event.event_id,
+      start_time: event.ts,
+      created_at: event.ts,
+      status: "running",
+      ...inherited(),
+      ...row,
+      context_json: context,
+    } as OperationWire
+  }
+
+  const update = (eventId: string, event: Event, fields: Json): OperationWire =>
+    withoutUndefined({ op: "update", event_id: eventId, end_time: event.ts, ...fields }) as unknown as OperationWire
+
+  const close = (event: Event, fields: (row: OpenRow) => Json): ReadonlyArray<OperationWire> => {
+    const row = open.get(event.span_id)
+    if (row === undefined) return []
+    open.delete(event.span_id)
+    return [update(row.eventId, event, fields(row))]
+  }
+
+  const closeRun = (event: Event, fields: Json): ReadonlyArray<OperationWire> =>
+    run === undefined ? [] : [update(run.eventId, event, fields)]
+
+  const rows = (event: Event): ReadonlyArray<OperationWire> => {
+    switch (event.type) {
+      case "RUN_CREATED": {
+        const { context_json: _context, ...fields } = event.payload
+        const context = runContext(event, event.payload)
+        run = { eventId: event.event_id, created: event.payload, context }
+        return [create(event, { run_id: event.run_id, ...fields }, context)]
+      }
+      case "RUN_STATE_CHANGED": {
+        if (run === undefined) return []
+        const context = { ...run.context, state: event.payload.new_state }
+        const reopened = event.payload.new_state === "CREATED"
+        return [
+          withoutUndefined({
+            op: "update",
+            event_id: run.eventId,
+            context_json: context,
+            ...(reopened ? { status: "running", reopen: true, end_time: null } : {}),
+          }) as unknown as OperationWire,
+        ]
+      }
+      case "RUN_COMPLETED": {
+        const { lines_before: _lines, status = "success", duration_ms, ...fields } = event.payload
+        return closeRun(event, { ...fields, status, duration_ms: whole(duration_ms) })
+      }
+      case "RUN_FAILED": {
+        const { lines_before: _lines, error_class, duration_ms, ...fields } = event.payload
+        return closeRun(event, { ...fields, status: failureStatus(error_class), duration_ms: whole(duration_ms) })
+      }
+      case "RUN_CANCELLED": {
+        const { lines_before: _lines, reason, duration_ms, ...fields } = event.payload
+        return closeRun(event, {
+          ...fields,
+          status: "cancelled",
+          error_summary: reason ?? undefined,
+          duration_ms: whole(duration_ms),
+        })
+      }
+      case "WORK_ITEM_STARTED": {
+        const { work_item_id, worker, attempt, agent_name, input_summary } = event.payload
+        const row = {
+          run_id: work_item_id,
+          parent_run_id: event.run_id,
+          agent_name: agent_name ?? `launch.workers.${worker}`,
+          job_type: "worker",
+          input_summary,
+        }
+        return [create(event, row, { ...spanContext(event), worker, attempt })]
+      }
+      case "WORK_ITEM_FINISHED": {
+        const {
+          success,
+          error,
+          status,
+          duration_ms,
+          work_item_id: _id,
+          worker: _worker,
+          attempt: _n,
+          ...fields
+        } = event.payload
+        return close(event, () => ({
+          ...fields,
+          status: status ?? (success ? "success" : "failure"),
+          error_summary: error ?? undefined,
+          duration_ms: whole(duration_ms),
+        }))
+      }
+      case "LLM_CALL_STARTED": {
+        const { agent_name, ...call } = event.payload
+        const row = {
+          run_id: callRunId(event.run_id, call.call_id),
+          parent_run_id: event.run_id,
+          agent_name: agent_name ?? `launch.llm.${call.call_id}`,
+          job_type: "llm_call",
+        }
+        return [create(event, row, withoutUndefined({ ...spanContext(event), ...call }))]
+      }
+      case "LLM_CALL_FINISHED": {
+        const { payload } = event
+        return close(event, (row) => ({
+          status: "success",
+          duration_ms: whole(payload.latency_ms),
+          metrics_json: withoutUndefined({
+            ...usageMetrics(payload.token_usage),
+            ...costMetrics(payload),
+            finish_reason: payload.finish_reason,
+            stop_reason: payload.stop_reason ?? undefined,
+            tool_calls_count: payload.tool_calls_count,
+            time_to_first_token_ms: payload.time_to_first_token_ms,
+          }),
+          context_json: withoutUndefined({
+            ...row.context,
+            request_id: payload.request_id ?? undefined,
+            response_model: payload.response_model ?? undefined,
+            attempts: payload.attempts,
+            output_hash: payload.output_hash,
+          }),
+        }))
+      }
+      case "LLM_CALL_FAILED": {
+        const { payload } = event
+        return close(event, (row) => ({
+          status: failureStatus(payload.error_class),
+          duration_ms: whole(payload.latency_ms),
+          error_summary: payload.error_summary,
+          error_details: payload.error_details,
+          metrics_json:
+            payload.token_usage === undefined
+              ? undefined
+              : { ...usageMetrics(payload.token_usage), ...costMetrics(payload), finish_reason: "error" },
+          context_json: withoutUndefined({
+            ...row.context,
+            error_class: payload.error_class,
+            retryable: payload.retryable,
+            http_status: payload.http_status ?? undefined,
+            request_id: payload.request_id ?? undefined,
+            attempts: payload.attempts,
+          }),
+        }))
+      }
+      default:
+        return []
+    }
+  }
+
+  return {
+    step: (event) => [{ op: "event", event_id: event.event_id, event } as OperationWire, ...rows(event)],
+  }
+}
+
+/** All operations of a run's events. */
+export const project = (events: Iterable<Event>): ReadonlyArray<OperationWire> => {
+  const projection = make()
+  return Array.from(events).flatMap(projection.step)
+}

@@ -1,0 +1,58 @@
+import * as Schema from "effect/Schema"
+import { SpanId, TraceId } from "./Ids.js"
+
+const seconds = Schema.Number.pipe(Schema.positive())
+const positiveInt = Schema.Int.pipe(Schema.positive())
+const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
+  Schema.optionalWith(schema, { default: () => value })
+
+/** Who answers the calls of a launch. */
+export const Provider = Schema.Literal("anthropic", "openai", "sandbox", "replay")
+export type Provider = typeof Provider.Type
+
+export const DEFAULT_MODEL = "claude-sonnet-4-5"
+
+/** How the model is called. Times are seconds. */
+export const LlmSettings = Schema.Struct({
+  provider: Schema.optional(Provider),
+  model: withDefault(Schema.NonEmptyString, DEFAULT_MODEL),
+  base_url: Schema.optional(Schema.String),
+  temperature: withDefault(Schema.NullOr(Schema.Number.pipe(Schema.between(0, 2))), 0),
+  /** Longest answer of an ordinary call, in tokens; pages get `page_max_tokens`. */
+  max_tokens: withDefault(positiveInt, 4096),
+  page_max_tokens: withDefault(positiveInt, 6000),
+  max_concurrency: withDefault(Schema.Int.pipe(Schema.between(1, 64)), 4),
+  timeout: withDefault(seconds, 120),
+  max_retries: withDefault(Schema.Int.pipe(Schema.between(0, 20)), 3),
+})
+export type LlmSettings = typeof LlmSettings.Type
+
+/** Limits of one launch. Absent ones do not bind. */
+export const Budgets = Schema.Struct({
+  max_cost_usd: withDefault(Schema.NonNegative, 5),
+  max_calls: Schema.optional(positiveInt),
+  max_tokens: Schema.optional(positiveInt),
+  /** Seconds. */
+  max_runtime: Schema.optional(seconds),
+})
+export type Budgets = typeof Budgets.Type
+
+/** A run config file (WORKERS.md). Unknown keys are refused by the reader of the file, not ignored. */
+export const RunConfig = Schema.Struct({
+  product_name: Schema.optional(Schema.NonEmptyString),
+  repo: Schema.optional(Schema.NonEmptyString),
+  ref: Schema.optional(Schema.NonEmptyString),
+  offline_mode: withDefault(Schema.Boolean, false),
+  enrich: withDefault(Schema.Boolean, true),
+  llm: Schema.optionalWith(LlmSettings, { default: () => Schema.decodeSync(LlmSettings)({}) }),
+  telemetry: Schema.optional(
+    Schema.Struct({ endpoint_url: Schema.optional(Schema.String), token_env: Schema.optional(Schema.NonEmptyString) }),
+  ),
+  budgets: Schema.optionalWith(Budgets, { default: () => Schema.decodeSync(Budgets)({}) }),
+  git: Schema.optional(Schema.Struct({ repo: Schema.optional(Schema.String), branch: Schema.optional(Schema.String) })),
+  _telemetry_run_id: Schema.optional(Schema.NonEmptyString),
+  _telemetry_trace_id: Schema.optional(TraceId),
+  _telemetry_parent_span_id: Schema.optional(SpanId),
+}).annotations({ identifier: "RunConfig", title: "Runledger run config" })
+export type RunConfig = typeof RunConfig.Type
+export type RunConfigWire = typeof RunConfig.Encoded
