@@ -1,28 +1,70 @@
-import { createHash } from "node:crypto"
+import { hash as digest } from "node:crypto"
+
+const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/
+
+const writeString = (text: string): string => (NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text))
+
+const KEY_TEXTS_LIMIT = 1000
+const keyTexts = new Map<string, string>()
+
+const writeKey = (key: string): string => {
+  const known = keyTexts.get(key)
+  if (known !== undefined) return known
+  const text = `${writeString(key)}:`
+  if (keyTexts.size < KEY_TEXTS_LIMIT && key.length <= 64) keyTexts.set(key, text)
+  return text
+}
+
+const sortedKeys = (record: object): ReadonlyArray<string> => {
+  const keys = Object.keys(record)
+  let last: string | undefined
+  for (const key of keys) {
+    if (last !== undefined && last > key) return keys.sort()
+    last = key
+  }
+  return keys
+}
 
 const writeObject = (value: object): string => {
   const record = value as Readonly<Record<string, unknown>>
-  const members: Array<string> = []
-  for (const key of Object.keys(record).sort()) {
+  let text = ""
+  for (const key of sortedKeys(record)) {
     const member = record[key]
     if (member === undefined || typeof member === "function" || typeof member === "symbol") continue
-    members.push(`${JSON.stringify(key)}:${stringify(member)}`)
+    text += `${text === "" ? "{" : ","}${writeKey(key)}${stringify(member)}`
   }
-  return `{${members.join(",")}}`
+  return text === "" ? "{}" : `${text}}`
+}
+
+const writeArray = (values: ReadonlyArray<unknown>): string => {
+  let text = "["
+  for (let index = 0; index < values.length; index++) text += `${index === 0 ? "" : ","}${stringify(values[index])}`
+  return `${text}]`
 }
 
 /**
  * The one text of a JSON value: keys sorted by UTF-16 code unit at every level, no white space, `undefined` members left
- * out, non-finite numbers as `null`. Two equal values always give the same text.
+ * out, non-finite numbers as `null`. Two equal values always give the same text. Throws what `JSON.stringify` throws: a
+ * `TypeError` for a bigint, a `RangeError` for a cycle.
  */
 export const stringify = (value: unknown): string => {
-  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null"
-  if (Array.isArray(value)) return `[${value.map(stringify).join(",")}]`
-  return writeObject(value)
+  switch (typeof value) {
+    case "string":
+      return writeString(value)
+    case "number":
+      return Number.isFinite(value) ? String(value) : "null"
+    case "boolean":
+      return value ? "true" : "false"
+    case "object":
+      if (value === null) return "null"
+      return Array.isArray(value) ? writeArray(value) : writeObject(value)
+    default:
+      return JSON.stringify(value) ?? "null"
+  }
 }
 
 /** sha256 of a UTF-8 text, 64 lower-case hex digits. */
-export const sha256Hex = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex")
+export const sha256Hex = (text: string): string => digest("sha256", text, "hex")
 
 /** sha256 of the canonical JSON of a value, 64 lower-case hex digits. */
 export const hash = (value: unknown): string => sha256Hex(stringify(value))

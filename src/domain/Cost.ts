@@ -43,7 +43,7 @@ export const CostBreakdown = Schema.Struct({
 })
 export type CostBreakdown = typeof CostBreakdown.Type
 
-/** A call's cost with its provenance. `nanoUsd` is null exactly when the status is `unpriced`. */
+/** A call's cost with its provenance. `nanoUsd` is null when no rate is known: always when `unpriced`, never when `priced`. */
 export interface Cost {
   readonly status: CostStatus
   readonly nanoUsd: number | null
@@ -63,6 +63,9 @@ export const unpriced: Cost = {
 
 /** Answered from evidence: nothing was bought. */
 export const replayed: Cost = { status: "replayed", nanoUsd: 0, breakdown: null, priceId: null, effectiveFrom: null }
+
+/** The sandbox answered and no rate is known: still simulated, never a bill. */
+export const simulatedUnpriced: Cost = { ...unpriced, status: "simulated" }
 
 const ratesFor = (price: Price, promptTokens: number): Rates =>
   price.tiers.reduce<{ readonly above: number; readonly rates: Rates }>(

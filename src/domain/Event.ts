@@ -48,7 +48,9 @@ const workItem = {
   attempt: Schema.Int.pipe(Schema.positive()),
 }
 
-const callCost = {
+const callEnd = {
+  /** Who answered, where that is another than STARTED could say: the sandbox behind a provider's API, or evidence. */
+  provider: Schema.optional(Schema.String),
   api_cost_usd: nullable(Schema.NonNegative),
   cost_nanousd: nullable(Schema.NonNegativeInt),
   cost_status: Schema.optional(CostStatus),
@@ -83,7 +85,7 @@ export const LlmCallFinished = Schema.Struct({
   token_usage: UsageWire,
   finish_reason: FinishReason,
   output_hash: Sha256,
-  ...callCost,
+  ...callEnd,
   tool_calls_count: Schema.optional(Schema.NonNegativeInt),
   stop_reason: nullable(Schema.String),
   time_to_first_token_ms: Schema.optional(durationMs),
@@ -107,7 +109,7 @@ export const LlmCallFailed = Schema.Struct({
   error_details: Schema.optional(Schema.String.pipe(Schema.maxLength(ERROR_DETAILS_LIMIT))),
   http_status: nullable(Schema.Int),
   token_usage: Schema.optional(UsageWire),
-  ...callCost,
+  ...callEnd,
   attempts: Schema.optional(Schema.Array(Attempt)),
   request_id: nullable(Schema.String),
 })

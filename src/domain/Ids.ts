@@ -1,8 +1,13 @@
 import * as Schema from "effect/Schema"
 import { sha256Hex } from "./CanonicalJson.js"
+import { isPlainText } from "./JsonText.js"
 
 /** The idempotency key of a write: any non-empty text of at most 255 characters; ours are UUIDv7. */
-export const EventId = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255))
+export const EventId = Schema.String.pipe(
+  Schema.minLength(1),
+  Schema.maxLength(255),
+  Schema.filter(isPlainText, { message: () => "expected an id without NUL and lone surrogates", jsonSchema: {} }),
+)
 
 /** W3C trace id, 32 lower-case hex digits. */
 export const TraceId = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{32}$/))

@@ -51,6 +51,12 @@ export const ClientReport = Schema.Struct({
 })
 export type ClientReport = typeof ClientReport.Type
 
+/** The answer to `POST /api/v1/ops`: one result an operation, in their order. */
+export const OperationsReply = Schema.Struct({ results: Schema.Array(OperationResult) }).annotations({
+  identifier: "OperationsReply",
+})
+export type OperationsReply = typeof OperationsReply.Type
+
 /** Most operations and bytes of one request. */
 export const MAX_OPERATIONS = 1000
 export const MAX_OPERATION_BYTES = 4 * 1024 * 1024

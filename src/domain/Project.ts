@@ -44,6 +44,9 @@ const costMetrics = (payload: CostFields): Json => {
 const usageMetrics = (usage: UsageWire): Json =>
   withoutUndefined({ ...usage, prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens })
 
+const answeredBy = (payload: { readonly provider?: string | undefined }): Json =>
+  payload.provider === undefined ? {} : { provider: payload.provider }
+
 const failureStatus = (errorClass: string): "timeout" | "cancelled" | "failure" => {
   if (errorClass === "Timeout") return "timeout"
   return errorClass === "Interrupted" ? "cancelled" : "failure"
@@ -199,6 +202,7 @@ export const make = (): Projection => {
           }),
           context_json: withoutUndefined({
             ...row.context,
+            ...answeredBy(payload),
             request_id: payload.request_id ?? undefined,
             response_model: payload.response_model ?? undefined,
             attempts: payload.attempts,
@@ -219,6 +223,7 @@ export const make = (): Projection => {
               : { ...usageMetrics(payload.token_usage), ...costMetrics(payload), finish_reason: "error" },
           context_json: withoutUndefined({
             ...row.context,
+            ...answeredBy(payload),
             error_class: payload.error_class,
             retryable: payload.retryable,
             http_status: payload.http_status ?? undefined,

@@ -1,14 +1,18 @@
 import * as Schema from "effect/Schema"
 import { EventId } from "./Ids.js"
+import { isPlainText, JsonObject } from "./JsonText.js"
 import { type Status, StatusFromAlias } from "./Status.js"
 import { Timestamp } from "./Timestamp.js"
 
 /** The schema version of a stored row. */
 export const SCHEMA_VERSION = 1
 
-const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(1024))
+const name = Schema.String.pipe(
+  Schema.minLength(1),
+  Schema.maxLength(1024),
+  Schema.filter(isPlainText, { message: () => "expected a name without NUL and lone surrogates", jsonSchema: {} }),
+)
 const count = Schema.Int.pipe(Schema.nonNegative(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
-const object = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
 const orNull = <A, I>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
@@ -49,8 +53,8 @@ const progress = {
   output_summary: orNull(Schema.String),
   error_summary: orNull(Schema.String),
   error_details: orNull(Schema.String),
-  metrics_json: orNull(object),
-  context_json: orNull(object),
+  metrics_json: orNull(JsonObject),
+  context_json: orNull(JsonObject),
 }
 
 const posting = {
@@ -88,8 +92,8 @@ export const RunPatch = Schema.Struct({
   output_summary: Schema.optional(Schema.NullOr(Schema.String)),
   error_summary: Schema.optional(Schema.NullOr(Schema.String)),
   error_details: Schema.optional(Schema.NullOr(Schema.String)),
-  metrics_json: Schema.optional(Schema.NullOr(object)),
-  context_json: Schema.optional(Schema.NullOr(object)),
+  metrics_json: Schema.optional(Schema.NullOr(JsonObject)),
+  context_json: Schema.optional(Schema.NullOr(JsonObject)),
   git_commit_source: Schema.optional(Schema.NullOr(Schema.String)),
   git_commit_author: Schema.optional(Schema.NullOr(Schema.String)),
   git_commit_timestamp: Schema.optional(Schema.NullOr(Timestamp)),

@@ -1,0 +1,100 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import {
+  type ChainReport,
+  EventLog,
+  EventLogError,
+  type EventLogService,
+  type LogPosition,
+} from "../services/EventLog.js"
+import * as Chain from "../src/domain/Chain.js"
+import type { ChainedEvent } from "../src/domain/Event.js"
+
+const PATH = "memory"
+const START: LogPosition = { offset: 0, ...Chain.empty }
+
+const verify = (lines: ReadonlyArray<string>, head: string): ChainReport => {
+  const problems: Array<ChainReport["problems"][number]> = []
+  let walk = Chain.begin
+  for (const line of lines) {
+    const step = Chain.check(walk, line)
+    walk = step.walk
+    for (const problem of step.problems) problems.push({ line: walk.lines, problem })
+  }
+  return { lines: lines.length, head, problems }
+}
+
+/** Keeps the very lines that a file would have, so that it gives back what a file would. */
+const make = (): EventLogService => {
+  const lines: Array<string> = []
+  let head = START
+  let acknowledged = START
+
+  const read = (from: LogPosition, maxBytes: number) => {
+    const events: Array<ChainedEvent> = []
+    const skipped: Array<string> = []
+    let hash = from.hash
+    let offset = from.offset
+    for (let bytes = 0; offset < lines.length && (offset === from.offset || bytes < maxBytes); offset++) {
+      const line = lines[offset] ?? ""
+      bytes += line.length
+      if (offset > from.offset && bytes > maxBytes) break
+      Either.match(Chain.parse(line), {
+        onLeft: (problem) => skipped.push(`line ${offset + 1} ${problem}`),
+        onRight: (event) => {
+          events.push(event)
+          hash = event.event_hash
+        },
+      })
+    }
+    return { slice: { events, end: { offset, lines: offset, hash } }, skipped }
+  }
+
+  return EventLog.of({
+    append: (event) =>
+      Effect.try({
+        try: () => {
+          const link = Chain.link(head, event)
+          lines.push(link.line.slice(0, -1))
+          head = { offset: lines.length, ...link.head }
+          return link.event
+        },
+        catch: (cause) =>
+          new EventLogError({
+            operation: "append",
+            path: PATH,
+            message: `cannot append ${event.type}: ${cause instanceof Error ? cause.message : String(cause)}`,
+            cause,
+          }),
+      }),
+    read: (from, maxBytes) =>
+      Effect.suspend(() => {
+        const { slice, skipped } = read(from, maxBytes)
+        return Effect.as(
+          skipped.length === 0
+            ? Effect.void
+            : Effect.logWarning(`${skipped.length} line(s) of the log left out: ${skipped.slice(0, 3).join("; ")}`),
+          slice,
+        )
+      }),
+    head: Effect.sync(() => head),
+    acknowledged: Effect.sync(() => acknowledged),
+    acknowledge: (position) =>
+      Effect.suspend(() => {
+        if (position.offset > head.offset) {
+          return new EventLogError({
+            operation: "acknowledge",
+            path: PATH,
+            message: `cannot acknowledge line ${position.offset} of a log of ${head.offset}: the position is of another log`,
+          })
+        }
+        acknowledged = position
+        return Effect.void
+      }),
+    verify: Effect.sync(() => verify(lines, head.hash)),
+  })
+}
+
+/** Keeps the log in memory, without a bound: it dies with the process. Offsets count lines. For tests and runs without a folder. */
+export const layer: Layer.Layer<EventLog> = Layer.sync(EventLog, make)

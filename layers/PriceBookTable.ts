@@ -1,0 +1,146 @@
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { PriceBook, type PriceBookService } from "../services/PriceBook.js"
+import { models, PriceFile } from "../src/domain/PriceRow.js"
+import * as PriceTable from "../src/domain/PriceTable.js"
+import * as GenaiPrices from "./GenaiPrices.js"
+import * as PriceOverlay from "./PriceOverlay.js"
+
+/** The user's price file cannot be used. `key` is the place in it, empty for the whole file; `message` says what to do. */
+export class PriceFileError extends Data.TaggedError("PriceFileError")<{
+  readonly path: string
+  readonly key: string
+  readonly message: string
+  readonly cause?: unknown
+}> {}
+
+export interface PriceBookTableOptions {
+  /**
+   * A JSON or YAML file of prices in USD per million tokens; its models go before all others.
+   *
+   * ```yaml
+   * prices:
+   *   - model: claude-haiku-4-5      # a whole id; date suffixes of it match too
+   *     input: 0.80
+   *     output: 4.00
+   *     # all further keys may be left out
+   *     provider: anthropic          # the default
+   *     aliases: [my-haiku]          # other whole names
+   *     effective_from: 2026-01-01   # first day, UTC; several rows of one model make its history
+   *     cache_read: 0.08             # each cache class without a rate is charged as input
+   *     cache_write_5m: 1.00
+   *     cache_write_1h: 1.60
+   *     tiers:                       # rates of the whole call above a prompt size
+   *       - { above_prompt_tokens: 200000, input: 1.60, output: 8.00 }
+   *     source: our contract         # for people
+   *     read_on: 2026-01-01
+   * ```
+   *
+   * Before its first `effective_from` a model has the price that it would have without the file.
+   */
+  readonly userFile?: string | undefined
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  sandbox: "anthropic",
+  "aws.bedrock": "aws",
+  "azure.ai.openai": "azure",
+  "azure.ai.inference": "azure",
+  "gcp.gemini": "google",
+  "gcp.gen_ai": "google",
+  "gcp.vertex_ai": "google",
+  mistral_ai: "mistral",
+  x_ai: "x-ai",
+}
+
+const firstIssue = (error: ParseResult.ParseError): { readonly key: string; readonly problem: string } => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return { key: issue?.path.map(String).join(".") ?? "", problem: issue?.message ?? "it is not a price file" }
+}
+
+const invalid = (path: string, error: ParseResult.ParseError): PriceFileError => {
+  const { key, problem } = firstIssue(error)
+  const place = key === "" ? "" : ` at ${key}`
+  return new PriceFileError({
+    path,
+    key,
+    message: `The price file ${path} is not valid${place}: ${problem}. Correct it there; a row needs model, input and output (USD per million tokens).`,
+    cause: error,
+  })
+}
+
+const parse = (path: string, text: string): Effect.Effect<unknown, PriceFileError> =>
+  Effect.flatMap(
+    Effect.promise(() => import("yaml")),
+    (yaml) =>
+      Effect.try({
+        try: (): unknown => yaml.parse(text),
+        catch: (cause) =>
+          new PriceFileError({
+            path,
+            key: "",
+            message: `The price file ${path} is neither JSON nor YAML: ${cause instanceof Error ? cause.message : String(cause)}. Correct that line.`,
+            cause,
+          }),
+      }),
+  )
+
+const readUserFile = Effect.fn("PriceBookTable.readUserFile")(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(
+    fs.readFileString(path),
+    (cause) =>
+      new PriceFileError({
+        path,
+        key: "",
+        message: `The price file ${path} cannot be read: ${cause.message}. Check the path in RUNLEDGER_PRICES, or unset it.`,
+        cause,
+      }),
+  )
+  const raw = yield* parse(path, text)
+  const decoded = Schema.decodeUnknownEither(PriceFile, { onExcessProperty: "error" })(raw)
+  if (Either.isLeft(decoded)) return yield* invalid(path, decoded.left)
+  return models("user", decoded.right.prices)
+})
+
+const make = Effect.fn("PriceBookTable.make")(function* (options: PriceBookTableOptions) {
+  const user = options.userFile === undefined ? [] : yield* readUserFile(options.userFile)
+  const kept = yield* GenaiPrices.load
+  const tables = [user, models("overlay", PriceOverlay.PRICES), kept].map(PriceTable.make)
+  const service: PriceBookService = {
+    unsafePriceOf: (provider, model, atMillis) => {
+      const name = ALIASES[provider] ?? provider
+      for (const table of tables) {
+        const price = PriceTable.find(table, name, model, atMillis)
+        if (Option.isSome(price)) return price
+      }
+      return Option.none()
+    },
+  }
+  return service
+})
+
+/**
+ * Prices from, in this order: the user's file, the dated overlay, the kept data set; the first that has a price
+ * at the instant decides, and a model for which none has one is unpriced. Everything is read and compiled once, when the layer is built (about 150 ms);
+ * fails then when the user's file is bad. Sandbox answers are priced as Anthropic's, for the caller to mark simulated.
+ */
+export const layer = (
+  options: PriceBookTableOptions = {},
+): Layer.Layer<PriceBook, PriceFileError, FileSystem.FileSystem> => Layer.effect(PriceBook, make(options))
+
+/** {@link layer} with the user's file named by `RUNLEDGER_PRICES`. */
+export const layerConfig: Layer.Layer<PriceBook, PriceFileError | ConfigError, FileSystem.FileSystem> =
+  Layer.unwrapEffect(
+    Effect.map(Config.option(Config.nonEmptyString("RUNLEDGER_PRICES")), (userFile) =>
+      layer({ userFile: Option.getOrUndefined(userFile) }),
+    ),
+  )

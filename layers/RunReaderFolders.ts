@@ -1,0 +1,96 @@
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import * as Project from "../src/domain/Project.js"
+import type { RunRecord } from "../src/domain/Run.js"
+import * as RunFold from "../src/domain/RunFold.js"
+import { matches, newestFirst } from "../src/domain/RunMatch.js"
+import * as RunTree from "../src/domain/RunTree.js"
+import * as EventLogNdjson from "./EventLogNdjson.js"
+
+const FRESH_FOR = "1 second"
+
+/** The rows of a run and of everything that names it, or one of its descendants, as its parent. */
+const family = (all: ReadonlyArray<RunRecord>, runId: string): ReadonlyArray<RunRecord> => {
+  const byParent = Arr.groupBy(all, (row) => row.parent_run_id ?? "")
+  const found = new Set(all.filter((row) => row.run_id === runId))
+  for (const row of found) {
+    for (const child of byParent[row.run_id] ?? []) found.add(child)
+  }
+  return [...found]
+}
+
+export interface Options {
+  readonly runsDir: string
+  /** The name of the only run folder to read; all of them when absent. */
+  readonly only?: string | undefined
+}
+
+const make = ({ runsDir, only }: Options) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const root = path.resolve(runsDir)
+
+    const unreadable = (what: string, cause: unknown) =>
+      new RunReaderError({
+        source: what,
+        message: `Cannot read ${what}. Check that it exists and may be read, or name another runs folder with --runs-dir.`,
+        cause,
+      })
+
+    const logs: Effect.Effect<ReadonlyArray<string>, RunReaderError> = Effect.gen(function* () {
+      if (!(yield* fs.exists(root))) return []
+      const names = only === undefined ? (yield* fs.readDirectory(root)).toSorted() : [only]
+      return yield* Effect.filter(
+        names.map((name) => path.join(root, name, "events.ndjson")),
+        (file) => Effect.orElseSucceed(fs.exists(file), () => false),
+      )
+    }).pipe(Effect.mapError((cause) => unreadable(root, cause)))
+
+    const rowsOf = (file: string): Effect.Effect<ReadonlyArray<RunRecord>, RunReaderError> =>
+      EventLogNdjson.readAll(file).pipe(
+        Stream.runCollect,
+        Effect.mapBoth({
+          onFailure: (cause) => unreadable(file, cause),
+          onSuccess: (events) => RunFold.fold(Project.project(events)),
+        }),
+      )
+
+    const rows = yield* Effect.gen(function* () {
+      const files = yield* logs
+      const all = yield* Effect.forEach(files, rowsOf)
+      return all
+        .flat()
+        .map((row, index) => ({ ...row, id: index + 1 }))
+        .toSorted(newestFirst)
+    }).pipe(Effect.cachedWithTTL(FRESH_FOR))
+
+    const service: RunReaderService = {
+      source: { kind: "folders", location: root },
+      stream: (filter, limit) =>
+        Stream.fromIterableEffect(rows).pipe(
+          Stream.filter(matches(filter)),
+          limit === undefined ? (all) => all : Stream.take(limit),
+        ),
+      get: (id) =>
+        Effect.map(rows, (all) =>
+          Option.fromNullable(all.find((row) => row.event_id === id) ?? all.find((row) => row.run_id === id)),
+        ),
+      tree: (runId) => Effect.map(rows, (all) => RunTree.build(family(all, runId), runId)),
+    }
+    return service
+  })
+
+/**
+ * Answers from the event logs under `runsDir`, at most a second old; no server is needed. Rows are the same projection
+ * of the same events that a server is sent. A folder that does not exist has no runs; a line that is not an event is left
+ * out with a warning; a log that is still being written is read as far as it goes.
+ */
+export const layer = (options: Options): Layer.Layer<RunReader, never, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(RunReader, make(options))

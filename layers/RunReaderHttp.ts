@@ -1,0 +1,131 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { ParseError } from "effect/ParseResult"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { type RunFilter, RunRecord } from "../src/domain/Run.js"
+import { RunTreeNode } from "../src/domain/RunTree.js"
+
+export interface Options {
+  /** The server's address, such as `http://localhost:8765`. */
+  readonly endpoint: string
+  readonly token: Option.Option<Redacted.Redacted<string>>
+  /** Of one request; 30 seconds when absent. */
+  readonly requestTimeout?: Duration.DurationInput | undefined
+}
+
+const PAGE_ROWS = 1000
+
+const runs = Schema.decodeUnknown(Schema.Array(RunRecord))
+const run = Schema.decodeUnknown(RunRecord)
+const treeNode = Schema.decodeUnknown(RunTreeNode)
+
+const nextSearch = (response: HttpClientResponse.HttpClientResponse): Option.Option<string> => {
+  const link = response.headers["link"] ?? ""
+  const target = /<([^>]*)>\s*;\s*rel="?next"?/.exec(link)?.[1]
+  const query = target === undefined ? -1 : target.indexOf("?")
+  return target === undefined || query < 0 ? Option.none() : Option.some(target.slice(query + 1))
+}
+
+const searchOf = (filter: RunFilter, limit: number): string => {
+  const given = Object.entries(filter).flatMap(([key, value]) => (typeof value === "string" ? [[key, value]] : []))
+  return new URLSearchParams([...given, ["limit", String(limit)]]).toString()
+}
+
+const make = (options: Options) =>
+  Effect.gen(function* () {
+    const base = options.endpoint.replace(/\/+$/, "")
+    const timeout = options.requestTimeout ?? Duration.seconds(30)
+    const client = (yield* HttpClient.HttpClient).pipe(
+      HttpClient.mapRequest((request) =>
+        Option.match(options.token, {
+          onNone: () => request,
+          onSome: (token) => HttpClientRequest.bearerToken(request, Redacted.value(token)),
+        }),
+      ),
+    )
+
+    const failed = (message: string) => (cause: unknown) => new RunReaderError({ source: base, message, cause })
+    const unreachable = `No Runledger server answers at ${base}. Start one with "runledger serve", or read the run folders with --local.`
+
+    const refused = (status: number, detail: string): string => {
+      if (status === 401) return `${base} wants a token. Set TELEMETRY_API_TOKEN to the server's.`
+      if (status === 429) return `${base} limits requests. Wait a minute and ask again.`
+      return `${base} answered ${status}${detail === "" ? "" : ` (${detail})`}. Check that it is a Runledger server, or read the run folders with --local.`
+    }
+
+    const ask = (pathAndSearch: string) =>
+      Effect.gen(function* () {
+        const response = yield* client
+          .get(`${base}${pathAndSearch}`)
+          .pipe(Effect.timeout(timeout), Effect.mapError(failed(unreachable)))
+        if (response.status === 404) return Option.none<{ response: typeof response; body: unknown }>()
+        if (response.status >= 300) {
+          const text = yield* response.text.pipe(Effect.orElseSucceed(() => ""))
+          return yield* failed(refused(response.status, text.slice(0, 200)))(undefined)
+        }
+        const body = yield* response.json.pipe(
+          Effect.timeout(timeout),
+          Effect.mapError(
+            failed(`${base} did not answer in JSON. Check that TELEMETRY_API_URL names a Runledger server.`),
+          ),
+        )
+        return Option.some({ response, body })
+      }).pipe(Effect.scoped)
+
+    const understood = <A>(decoded: Effect.Effect<A, ParseError>) =>
+      Effect.mapError(
+        decoded,
+        failed(`${base} speaks another version of the API. Use the same Runledger on both sides.`),
+      )
+
+    const page = (search: string) =>
+      Effect.gen(function* () {
+        const answer = yield* ask(`/api/v1/runs?${search}`)
+        if (Option.isNone(answer)) return yield* failed(refused(404, "no /api/v1/runs"))(undefined)
+        const rows = yield* understood(runs(answer.value.body))
+        return [Chunk.fromIterable(rows), nextSearch(answer.value.response)] as const
+      })
+
+    const service: RunReaderService = {
+      source: { kind: "server", location: base },
+      stream: (filter, limit) =>
+        Stream.paginateChunkEffect(searchOf(filter, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS)), page).pipe(
+          limit === undefined ? (all) => all : Stream.take(limit),
+        ),
+      get: (id) =>
+        ask(`/api/v1/runs/${encodeURIComponent(id)}`).pipe(
+          Effect.flatMap(
+            Option.match({
+              onNone: () => Effect.succeedNone,
+              onSome: ({ body }) => Effect.asSome(understood(run(body))),
+            }),
+          ),
+        ),
+      tree: (runId) =>
+        ask(`/api/v1/runs/${encodeURIComponent(runId)}/tree`).pipe(
+          Effect.flatMap(
+            Option.match({
+              onNone: () => Effect.succeedNone,
+              onSome: ({ body }) => Effect.asSome(understood(treeNode(body))),
+            }),
+          ),
+        ),
+    }
+    return service
+  })
+
+/**
+ * Answers from a Runledger server over its API, page by page. A server that does not answer within the timeout, refuses the
+ * token or speaks another API is a `RunReaderError` that says so; nothing is retried.
+ */
+export const layer = (options: Options): Layer.Layer<RunReader, never, HttpClient.HttpClient> =>
+  Layer.effect(RunReader, make(options))

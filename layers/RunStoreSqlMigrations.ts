@@ -1,0 +1,125 @@
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+
+/** Where the migrator remembers what it has done. */
+export const MIGRATIONS_TABLE = "runledger_migrations"
+
+const statements = (...texts: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* Effect.forEach(texts, (text) => sql.unsafe(text), { discard: true })
+  })
+
+const runs = statements(
+  `CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL UNIQUE,
+    run_id TEXT NOT NULL,
+    parent_run_id TEXT,
+    agent_name TEXT NOT NULL,
+    job_type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT,
+    start_time TEXT NOT NULL,
+    end_time TEXT,
+    duration_ms INTEGER NOT NULL,
+    product TEXT,
+    product_family TEXT,
+    platform TEXT,
+    subdomain TEXT,
+    website TEXT,
+    website_section TEXT,
+    item_name TEXT,
+    items_discovered INTEGER NOT NULL,
+    items_succeeded INTEGER NOT NULL,
+    items_failed INTEGER NOT NULL,
+    items_skipped INTEGER NOT NULL,
+    input_summary TEXT,
+    output_summary TEXT,
+    source_ref TEXT,
+    target_ref TEXT,
+    error_summary TEXT,
+    error_details TEXT,
+    git_repo TEXT,
+    git_branch TEXT,
+    git_commit_hash TEXT,
+    git_run_tag TEXT,
+    git_commit_source TEXT,
+    git_commit_author TEXT,
+    git_commit_timestamp TEXT,
+    host TEXT,
+    environment TEXT,
+    trigger_type TEXT,
+    metrics_json TEXT,
+    context_json TEXT,
+    api_posted INTEGER NOT NULL,
+    api_posted_at TEXT,
+    api_retry_count INTEGER NOT NULL,
+    insight_id TEXT,
+    schema_version INTEGER NOT NULL,
+    inferred INTEGER NOT NULL,
+    exact_json TEXT,
+    trace_id TEXT,
+    span_id TEXT,
+    parent_span_id TEXT,
+    model TEXT,
+    provider TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    total_tokens INTEGER,
+    cache_read_tokens INTEGER,
+    cache_write_5m_tokens INTEGER,
+    cache_write_1h_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    cost_nanousd INTEGER,
+    cost_status TEXT,
+    time_to_first_token_ms REAL
+  )`,
+  "CREATE INDEX runs_created ON runs (created_at, id)",
+  "CREATE INDEX runs_started ON runs (start_time)",
+  "CREATE INDEX runs_run ON runs (run_id)",
+  "CREATE INDEX runs_parent ON runs (parent_run_id, job_type) WHERE parent_run_id IS NOT NULL",
+  "CREATE INDEX runs_trace ON runs (trace_id) WHERE trace_id IS NOT NULL",
+  "CREATE INDEX runs_job ON runs (job_type, created_at, id)",
+  "CREATE INDEX runs_agent ON runs (agent_name, created_at, id)",
+  "CREATE INDEX runs_status ON runs (status, created_at, id)",
+  "CREATE INDEX runs_model ON runs (model, created_at, id) WHERE model IS NOT NULL",
+  "CREATE INDEX runs_product ON runs (product, created_at, id) WHERE product IS NOT NULL",
+  "CREATE INDEX runs_inner_call ON runs (parent_span_id) WHERE parent_span_id IS NOT NULL AND job_type = 'llm_call'",
+  `CREATE TABLE pending_updates (
+    id INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    update_hash TEXT NOT NULL,
+    update_json TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    UNIQUE (event_id, update_hash)
+  )`,
+  `CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL UNIQUE,
+    run_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    ts TEXT NOT NULL,
+    event_json TEXT NOT NULL
+  )`,
+  "CREATE INDEX events_run ON events (run_id, id)",
+  `CREATE TABLE client_reports (
+    run_id TEXT PRIMARY KEY,
+    backlog INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    dead_letters INTEGER NOT NULL,
+    log_head TEXT,
+    received_at TEXT NOT NULL
+  )`,
+  "CREATE TABLE pings (id INTEGER PRIMARY KEY CHECK (id = 1), at TEXT NOT NULL)",
+)
+
+const ALL = { "1_runs": runs }
+
+/** The newest migration that this version knows. */
+export const LATEST = Object.keys(ALL).length
+
+/** Brings a store forward, step by step in one transaction; never back. */
+export const migrate = Migrator.make({})({ loader: Migrator.fromRecord(ALL), table: MIGRATIONS_TABLE })

@@ -1,0 +1,197 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { CurrentRun } from "../services/CurrentRun.js"
+import { EventLog, type EventLogService } from "../services/EventLog.js"
+import { Telemetry, type TelemetryService } from "../services/Telemetry.js"
+import * as ErrorText from "../src/domain/ErrorText.js"
+import { GENESIS_HASH } from "../src/domain/Ids.js"
+import * as Post from "./TelemetryHttpPost.js"
+import * as Shipper from "./TelemetryHttpShipper.js"
+import * as Source from "./TelemetryHttpSource.js"
+import * as TelemetryOffline from "./TelemetryOffline.js"
+
+export interface Options {
+  /** Where the server is, such as `http://localhost:8765`; a path prefix is kept. */
+  readonly endpoint: string
+  /** Sent as a bearer token. */
+  readonly token: Option.Option<Redacted.Redacted<string>>
+  /** One request, answer included. */
+  readonly requestTimeout?: Duration.DurationInput
+  /** How long closing the scope may wait for the server. */
+  readonly flushDeadline?: Duration.DurationInput
+  /** Most events that wait in memory when the program has no event log. */
+  readonly memoryLimit?: number
+}
+
+export const DEFAULT_ENDPOINT = "http://localhost:8765"
+export const DEFAULT_REQUEST_TIMEOUT = Duration.seconds(5)
+export const DEFAULT_FLUSH_DEADLINE = Duration.seconds(3)
+export const DEFAULT_MEMORY_LIMIT = 10_000
+
+const STOP_DEADLINE = Duration.millis(500)
+
+interface Target {
+  /** For people: no trailing slash. */
+  readonly endpoint: string
+  /** For requests. */
+  readonly operations: string
+}
+
+const target = (endpoint: string): Either.Either<Target, string> => {
+  if (!URL.canParse(endpoint)) return Either.left("it is not a URL")
+  const url = new URL(endpoint)
+  if (url.protocol !== "http:" && url.protocol !== "https:") return Either.left("it is not an http or https URL")
+  if (url.username !== "" || url.password !== "")
+    return Either.left("it holds credentials, which belong into TELEMETRY_API_TOKEN")
+  const base = `${url.origin}${url.pathname.replace(/\/+$/, "")}`
+  return Either.right({ endpoint: base, operations: `${base}/api/v1/ops` })
+}
+
+const source = (log: EventLogService | undefined, memoryLimit: number): Effect.Effect<Source.Source> => {
+  if (log === undefined) return Effect.succeed(Source.fromMemory(memoryLimit))
+  return log.acknowledged.pipe(
+    Effect.catchAll((error) =>
+      Effect.as(
+        Effect.logWarning(
+          `Telemetry: the run is sent again from its start, which does no harm. ${ErrorText.line(error)}`,
+        ),
+        { offset: 0, lines: 0, hash: GENESIS_HASH },
+      ),
+    ),
+    Effect.map((acknowledged) => Source.fromLog(log, acknowledged)),
+  )
+}
+
+/** Nothing of the inside may reach the caller but an interruption. */
+const guarded = <A>(effect: Effect.Effect<A>, otherwise: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.catchAllCause(effect, (cause) =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.failCause(cause)
+      : Effect.zipRight(Effect.logWarning(`Telemetry: a defect. ${ErrorText.ofCause(cause).summary}`), otherwise),
+  )
+
+const connected = (
+  { endpoint, operations }: Target,
+  options: Options,
+): Effect.Effect<TelemetryService, never, HttpClient.HttpClient | CurrentRun | Scope.Scope> =>
+  Effect.gen(function* () {
+    const http = yield* HttpClient.HttpClient
+    const run = yield* CurrentRun
+    const log = Option.getOrUndefined(yield* Effect.serviceOption(EventLog))
+    const shipper = Shipper.make({
+      endpoint,
+      runId: run.runId,
+      source: yield* source(log, options.memoryLimit ?? DEFAULT_MEMORY_LIMIT),
+      post: Post.make(http, {
+        url: operations,
+        token: options.token,
+        timeout: options.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT,
+      }),
+    })
+    const fiber = yield* Effect.forkDaemon(Effect.interruptible(shipper.run))
+    const nowhere: TelemetryService["delivery"] = Effect.succeed({
+      endpoint,
+      delivered: 0,
+      undelivered: 0,
+      dropped: 0,
+      rejected: 0,
+      lastError: "telemetry itself is broken",
+    })
+    const service: TelemetryService = {
+      record: (event) => guarded(shipper.record(event), Effect.void),
+      flush: (deadline) => guarded(shipper.flush(deadline), nowhere),
+      delivery: guarded(shipper.delivery, nowhere),
+    }
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => service.flush(shipper.remaining(options.flushDeadline ?? DEFAULT_FLUSH_DEADLINE))).pipe(
+        Effect.zipRight(Fiber.interrupt(fiber).pipe(Effect.disconnect, Effect.timeoutOption(STOP_DEADLINE))),
+        Effect.zipRight(shipper.report),
+      ),
+    )
+    return service
+  })
+
+const make = (options: Options) =>
+  Either.match(target(options.endpoint), {
+    onLeft: (problem) =>
+      Effect.as(
+        Effect.logWarning(
+          `Telemetry is off: the endpoint "${options.endpoint}" cannot be used, ${problem}. Set TELEMETRY_API_URL to something like ${DEFAULT_ENDPOINT}; the program goes on.`,
+        ),
+        TelemetryOffline.service,
+      ),
+    onRight: (found) => connected(found, options),
+  })
+
+/**
+ * Sends the events of the current run to a Runledger server, in batches of at most 1000 operations and 4 MiB, from one
+ * background fiber that `record` wakes (at once when a batch is full, otherwise after 200 ms).
+ *
+ * With an `EventLog` in the build context events are read back from it, from the acknowledged place on, a quarter of a
+ * mebibyte at a time: an outage costs no memory, and what an earlier process left behind is sent too. Without one they wait in
+ * a queue of `memoryLimit` events; when it is full new ones are dropped and counted.
+ *
+ * On failure: no server, no answer within `requestTimeout`, 401, 403, 404, 405, 408, 421, 425, 429 and 5xx are tried again
+ * for as long as the scope is open, after an exponential back-off with full jitter (200 ms to 30 s) or what `Retry-After`
+ * says; another 4xx halves the batch until the refused operation stands alone, which is set aside and counted as rejected.
+ * Each kind of failure is logged as a warning once; repeats are counted and logged in one line when the scope closes.
+ *
+ * At shutdown it flushes for `flushDeadline` at most, less when an earlier flush has already waited in vain or when three
+ * attempts find no server, and logs one line with the counts.
+ *
+ * An endpoint that is no usable URL is a warning, after which this behaves as `TelemetryOffline`.
+ */
+export const layer = (options: Options): Layer.Layer<Telemetry, never, HttpClient.HttpClient | CurrentRun> =>
+  Layer.scoped(Telemetry, make(options))
+
+const SECONDS = /^\d+(\.\d+)?$/
+
+const timeout: Config.Config<Duration.Duration> = Config.nonEmptyString("TELEMETRY_TIMEOUT").pipe(
+  Config.mapOrFail((text) => {
+    const words = SECONDS.test(text) ? Option.some(Duration.seconds(Number(text))) : Duration.decodeUnknown(text)
+    return Option.match(Option.filter(words, Duration.greaterThan(Duration.zero)), {
+      onNone: () => Either.left(ConfigError.InvalidData([], `"${text}" is no number of seconds and no duration`)),
+      onSome: Either.right,
+    })
+  }),
+)
+
+const settings = Effect.all({
+  endpoint: Config.nonEmptyString("TELEMETRY_API_URL").pipe(Config.withDefault(DEFAULT_ENDPOINT)),
+  token: Config.option(Config.redacted(Config.nonEmptyString("TELEMETRY_API_TOKEN"))),
+  requestTimeout: timeout.pipe(
+    Config.withDefault(DEFAULT_REQUEST_TIMEOUT),
+    Effect.catchAll((error) =>
+      Effect.as(
+        Effect.logWarning(`TELEMETRY_TIMEOUT cannot be used, 5 seconds it is. ${String(error)}`),
+        DEFAULT_REQUEST_TIMEOUT,
+      ),
+    ),
+  ),
+})
+
+/**
+ * {@link layer} by `TELEMETRY_API_URL` (`http://localhost:8765`), `TELEMETRY_API_TOKEN` (none) and `TELEMETRY_TIMEOUT` (5;
+ * seconds, or a duration such as `500 millis`). Settings that cannot be read are a warning, after which telemetry is off.
+ */
+export const layerConfig: Layer.Layer<Telemetry, never, HttpClient.HttpClient | CurrentRun> = Layer.unwrapEffect(
+  settings.pipe(
+    Effect.map(layer),
+    Effect.catchAll((error) =>
+      Effect.as(
+        Effect.logWarning(`Telemetry is off: its settings cannot be read. ${String(error)}`),
+        TelemetryOffline.layer,
+      ),
+    ),
+  ),
+)

@@ -1,0 +1,36 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type { RunFilter, RunRecord } from "../src/domain/Run.js"
+import type { RunTreeNode } from "../src/domain/RunTree.js"
+
+/** Runs could not be read. `message` names the server or folder and the next step. */
+export class RunReaderError extends Schema.TaggedError<RunReaderError>()("RunReaderError", {
+  source: Schema.String,
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect),
+}) {}
+
+/** Where the answers come from: a server's address or a folder of run folders. */
+export interface RunSource {
+  readonly kind: "server" | "folders"
+  readonly location: string
+}
+
+export interface RunReaderService {
+  readonly source: RunSource
+  /** Every match, newest first (created_at, then id), at most `limit` of them, without holding them all. */
+  readonly stream: (filter: RunFilter, limit?: number) => Stream.Stream<RunRecord, RunReaderError>
+  /** By event_id, else the newest row of that run_id. */
+  readonly get: (id: string) => Effect.Effect<Option.Option<RunRecord>, RunReaderError>
+  /** A run with its descendants nested and rolled up; none when there is no such run_id. */
+  readonly tree: (runId: string) => Effect.Effect<Option.Option<RunTreeNode>, RunReaderError>
+}
+
+/**
+ * Answers questions about recorded runs, wherever they are kept. Row ids are the source's own; everything else of a row is
+ * the same from each source. Changes nothing.
+ */
+export class RunReader extends Context.Tag("runledger/services/RunReader")<RunReader, RunReaderService>() {}

@@ -1,0 +1,74 @@
+import * as Options from "@effect/cli/Options"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { RunReader } from "../../services/RunReader.js"
+import { type CommandError, failure } from "./CommandError.js"
+import * as Environment from "./Environment.js"
+import { DEFAULT_API_URL, runsDirOf } from "./LaunchSettings.js"
+import * as ServerProbe from "./ServerProbe.js"
+import { type Platform, Wiring } from "./Wiring.js"
+
+export const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON document on stdout"))
+
+export const runsDir = Options.text("runs-dir").pipe(
+  Options.withPseudoName("DIR"),
+  Options.withDescription("Where runs are written (RUNLEDGER_RUNS_DIR, runs)"),
+  Options.optional,
+)
+
+export const local = Options.boolean("local").pipe(
+  Options.withDescription("Read the run folders instead of the server"),
+)
+
+/** Which runs a reading command looks at. */
+export interface Source {
+  readonly local: boolean
+  readonly runsDir: Option.Option<string>
+}
+
+const why = (probe: ServerProbe.Probe, endpoint: string): Option.Option<string> => {
+  switch (probe.kind) {
+    case "runledger":
+      return Option.none()
+    case "other":
+      return Option.some(`What listens at ${endpoint} is not a Runledger server (${probe.detail})`)
+    case "nobody":
+      return Option.some(`No Runledger server at ${endpoint} (${probe.detail})`)
+  }
+}
+
+/**
+ * Gives a command its reader: the server's, or the run folders' with `--local` and when no server answers, which is said
+ * on stderr. Reading problems become command errors.
+ */
+export const withReader = <A, E, R>(
+  source: Source,
+  program: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | CommandError, Exclude<R, RunReader> | Wiring | Platform | HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    const wiring = yield* Wiring
+    const env = yield* Environment.load
+    const folder = runsDirOf(source.runsDir, env)
+    const folders = wiring.folderReader(folder)
+    if (source.local) return yield* Effect.provide(program, folders)
+    const endpoint = Option.getOrElse(env.telemetryUrl, () => DEFAULT_API_URL)
+    const reason = why(yield* ServerProbe.probe(endpoint), endpoint)
+    if (Option.isNone(reason)) {
+      return yield* Effect.provide(program, wiring.serverReader({ endpoint, token: env.telemetryToken }))
+    }
+    yield* Effect.logInfo(`${reason.value}; reading the run folders in ${folder} instead.`)
+    return yield* Effect.provide(program, folders)
+  })
+
+/** One JSON document on stdout. */
+export const printJson = (document: unknown): Effect.Effect<void> => Console.log(JSON.stringify(document, null, 2))
+
+/** A reader's error as a failed command. */
+export const readFailed = (error: { readonly message: string }): CommandError => failure(error.message, error)
+
+/** Where the current reader reads, in words. */
+export const sourceInWords = Effect.map(RunReader, ({ source }) =>
+  source.kind === "server" ? `the server at ${source.location}` : `the run folders in ${source.location}`,
+)

@@ -1,0 +1,22 @@
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { printJson } from "./Reading.js"
+
+const NAMES = ["event", "run", "config"] as const
+
+/** JSON Schemas of what others read and write. */
+export const schema = Command.make(
+  "schema",
+  {
+    name: Args.choice(
+      NAMES.map((name): [string, (typeof NAMES)[number]] => [name, name]),
+      { name: "event|run|config" },
+    ).pipe(Args.withDescription("A line of events.ndjson, a run as it is posted, or a run config file")),
+  },
+  ({ name }) =>
+    Effect.gen(function* () {
+      const published = yield* Effect.promise(() => import("./PublishedSchema.js"))
+      yield* printJson(published.of(name))
+    }),
+)

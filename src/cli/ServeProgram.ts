@@ -1,0 +1,54 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Server from "../server/Server.js"
+import * as ServerSettings from "../server/ServerSettings.js"
+import { usage } from "./CommandError.js"
+import * as Environment from "./Environment.js"
+import type { ServeOptions } from "./ServeCommand.js"
+import { Wiring } from "./Wiring.js"
+
+export const DEFAULT_DB_PATH = ".runledger/telemetry.sqlite"
+
+/** The server's settings after flag and environment, and its database file. */
+export const settingsOf = (options: ServeOptions) =>
+  Effect.gen(function* () {
+    const env = yield* Environment.load
+    const settings = yield* Effect.mapError(ServerSettings.config, Environment.settingError)
+    return {
+      dbPath: Option.getOrElse(options.db, () => Option.getOrElse(env.dbPath, () => DEFAULT_DB_PATH)),
+      settings: {
+        ...settings,
+        host: Option.getOrElse(options.host, () => settings.host),
+        port: Option.getOrElse(options.port, () => settings.port),
+      },
+    }
+  })
+
+/** A server that answers until the scope closes. */
+export const start = (settings: ServerSettings.ServerSettings, dbPath: string) =>
+  Effect.gen(function* () {
+    const wiring = yield* Wiring
+    const store = yield* Layer.build(wiring.store(dbPath))
+    return yield* Effect.provide(Server.serve(settings), store)
+  }).pipe(Effect.mapError((error) => usage(error.message, error)))
+
+/** `serve`: says where it listens, then answers until it is interrupted. */
+export const program = (options: ServeOptions) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { settings, dbPath } = yield* settingsOf(options)
+      const { url } = yield* start(settings, dbPath)
+      yield* Console.log(
+        [
+          `Runledger listens at ${url}, database ${dbPath}`,
+          `  send   TELEMETRY_API_URL=${url} runledger launch <folder>`,
+          `  read   curl -s '${url}/api/v1/runs' | jq .`,
+          `  API    ${url}/docs`,
+          "Ctrl-C ends it.",
+        ].join("\n"),
+      )
+      return yield* Effect.never
+    }),
+  )

@@ -1,0 +1,86 @@
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { Budget } from "../../services/Budget.js"
+import type { CurrentRun } from "../../services/CurrentRun.js"
+import type { ChainReport, EventLog, EventLogError } from "../../services/EventLog.js"
+import type { EvidenceStore } from "../../services/EvidenceStore.js"
+import type { IdGenerator } from "../../services/IdGenerator.js"
+import type { LlmClient } from "../../services/LlmClient.js"
+import type { PriceBook } from "../../services/PriceBook.js"
+import type { RunReader } from "../../services/RunReader.js"
+import type { RunStore, RunStoreError } from "../../services/RunStore.js"
+import type { Telemetry } from "../../services/Telemetry.js"
+import type { Capture } from "../domain/Evidence.js"
+import type { RunConfig } from "../domain/RunConfig.js"
+import type { CommandError } from "./CommandError.js"
+import type { Durability } from "./Environment.js"
+import type { TelemetrySettings } from "./LaunchSettings.js"
+
+/** Who answers the calls of a launch. With `resume` or `replay`, evidence answers first. */
+export type Answerer =
+  | {
+      readonly kind: "messages-api"
+      readonly apiKey: Redacted.Redacted<string>
+      readonly baseUrl: Option.Option<string>
+    }
+  | { readonly kind: "replay" }
+
+/** Everything that a launch's layers need to know. */
+export interface LaunchSetup {
+  readonly runsDir: string
+  readonly runId: string
+  readonly resume: boolean
+  readonly config: RunConfig
+  /** Kept as `run_config.json`. */
+  readonly keptConfig: unknown
+  readonly answerer: Answerer
+  readonly telemetry: TelemetrySettings
+  readonly capture: Capture
+  readonly durability: Durability
+  readonly pricesFile: Option.Option<string>
+  readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
+}
+
+/** What a launch works with. */
+export type LaunchServices =
+  | Budget
+  | CurrentRun
+  | EventLog
+  | EvidenceStore
+  | IdGenerator
+  | LlmClient
+  | PriceBook
+  | Telemetry
+
+/** The platform that every layer may stand on. */
+export type Platform = FileSystem.FileSystem | Path.Path | HttpClient.HttpClient
+
+export interface ServerAccess {
+  readonly endpoint: string
+  readonly token: Option.Option<Redacted.Redacted<string>>
+  readonly requestTimeout?: Duration.DurationInput | undefined
+}
+
+export interface WiringService {
+  /** The package's version and the folder where it stands. */
+  readonly version: string
+  readonly packageFolder: string
+  /** The layers of one launch: its run folder is made and owned until their scope closes. */
+  readonly launch: (setup: LaunchSetup) => Layer.Layer<LaunchServices, CommandError, Platform>
+  readonly prices: (file: Option.Option<string>) => Layer.Layer<PriceBook, CommandError, Platform>
+  readonly serverReader: (access: ServerAccess) => Layer.Layer<RunReader, never, Platform>
+  /** Reads one run's folder only when `only` names it. */
+  readonly folderReader: (runsDir: string, only?: string) => Layer.Layer<RunReader, never, Platform>
+  readonly store: (path: string) => Layer.Layer<RunStore, RunStoreError>
+  readonly verify: (file: string) => Effect.Effect<ChainReport, EventLogError, Platform>
+}
+
+/** Says which layer keeps which promise. Commands ask here and know no layer; the program's main file answers. */
+export class Wiring extends Context.Tag("runledger/cli/Wiring")<Wiring, WiringService>() {}

@@ -1,0 +1,133 @@
+import * as Schema from "effect/Schema"
+import { Sha256 } from "./Ids.js"
+import { FinishReason } from "./Llm.js"
+import { Page } from "./PagePlan.js"
+import { LlmSettings } from "./RunConfig.js"
+
+/** Something about a draft that its reader should know. */
+export const DraftIssue = Schema.Struct({
+  kind: Schema.Literal(
+    "unknown_claim_marker",
+    "missing_heading",
+    "uncited_sentence",
+    "cut_off",
+    "empty_answer",
+    "fallback",
+  ),
+  message: Schema.String,
+})
+export type DraftIssue = typeof DraftIssue.Type
+
+/** One written page (`artifacts/draft_manifest.json`). */
+export const DraftEntry = Schema.Struct({
+  page: Schema.Struct({ section: Page.fields.section, slug: Schema.String, title: Schema.String }),
+  draft_path: Schema.NonEmptyString,
+  sha256: Sha256,
+  word_count: Schema.NonNegativeInt,
+  claim_count: Schema.NonNegativeInt,
+  claims_used: Schema.Array(Sha256),
+  generated_by: Schema.Literal("llm", "template"),
+  finish_reason: Schema.NullOr(FinishReason),
+  /** Real money; null when simulated, replayed, unpriced or made without a call. */
+  cost_usd: Schema.NullOr(Schema.NonNegative),
+  issues: Schema.Array(DraftIssue),
+})
+export type DraftEntry = typeof DraftEntry.Type
+
+export const DraftManifest = Schema.Struct({
+  product_slug: Schema.String,
+  drafts: Schema.Array(DraftEntry),
+})
+export type DraftManifest = typeof DraftManifest.Type
+
+const LLM_DEFAULTS = Schema.decodeSync(LlmSettings)({})
+
+const MARKER = /[ \t]?\[claim:\s*([^\]\s]+)\s*\]/g
+
+/** The ids of the claims that a text cites, in order of first use. */
+export const citedClaims = (markdown: string): ReadonlyArray<string> => [
+  ...new Set([...markdown.matchAll(MARKER)].flatMap((match) => (match[1] === undefined ? [] : [match[1]]))),
+]
+
+/** The text without the markers whose id is not allowed, and those ids. */
+export const withoutUnknownMarkers = (
+  markdown: string,
+  allowed: ReadonlySet<string>,
+): { readonly markdown: string; readonly removed: ReadonlyArray<string> } => {
+  const removed = citedClaims(markdown).filter((id) => !allowed.has(id))
+  const kept = markdown.replace(MARKER, (marker, id: string) => (allowed.has(id) ? marker : ""))
+  return { markdown: kept, removed }
+}
+
+const fenceless = (markdown: string): string =>
+  markdown.replace(/^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^ {0,3}\1[`~]*[ \t]*$|$(?![\s\S]))/gm, "")
+
+const plainHeading = (text: string): string =>
+  text
+    .replace(/[`*_#]/g, "")
+    .replace(/\s+/g, " ")
+    .trim()
+    .toLowerCase()
+
+/** The required headings that a text does not have, at any level. */
+export const missingHeadings = (markdown: string, required: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const present = new Set(
+    fenceless(markdown)
+      .split("\n")
+      .filter((line) => /^ {0,3}#{1,6}\s/.test(line))
+      .map(plainHeading),
+  )
+  return required.filter((heading) => !present.has(plainHeading(heading)))
+}
+
+const isProse = (line: string): boolean => !/^\s*(?:#{1,6}\s|\||<|!\[|---|\[[^\]]+\]:)/.test(line)
+
+/** What connects, introduces or asks, and states no fact about the product. */
+const CONNECTING =
+  /^(?:(?:this|the following|these|below|here|above|in this|on this)\b.*\b(?:page|section|guide|document|list|reference|examples?|article|overview|commands?|snippets?|steps?)\b|see\b|for (?:more|example)\b|note:?$|next steps?\b)/i
+
+/**
+ * Factual sentences without a marker: in paragraphs and list items, a sentence of at least five words that ends in a full
+ * stop and is not followed by `[claim: …]`. Sentences before a marker in the same sentence group are covered only when
+ * the marker directly follows them.
+ */
+export const uncitedSentences = (markdown: string): ReadonlyArray<string> => {
+  const blocks = fenceless(markdown)
+    .split("\n")
+    .filter(isProse)
+    .map((line) => line.replace(/^\s*(?:[-*+]|\d+[.)]|>)\s+/, "\n"))
+    .join("\n")
+    .split(/\n\s*\n|\n(?=\n)/)
+  return blocks.flatMap((block) => {
+    const text = block.replace(/\s+/g, " ").trim()
+    const code = text.replace(/`[^`]*`/g, (span) => span.replace(/[.!?]/g, "·"))
+    return code
+      .split(/(?<=[.!?])(?=\s+(?!\[claim:))|(?<=\[claim:[^\]]*\]\.?)\s+/)
+      .map((sentence) => sentence.trim())
+      .filter((sentence) => sentence.split(" ").length >= 5 && !sentence.includes("[claim:"))
+      .filter((sentence) => /[.!]$/.test(sentence) && !CONNECTING.test(sentence))
+  })
+}
+
+/** Words of prose and code, markers left out. */
+export const wordCount = (markdown: string): number =>
+  markdown
+    .replace(MARKER, "")
+    .split(/\s+/)
+    .filter((word) => /[\p{L}\p{N}]/u.test(word)).length
+
+/** Longest page, in tokens: a limit set for all calls holds for pages too, unless one was set for pages. */
+export const pageMaxTokens = (settings: Pick<LlmSettings, "max_tokens" | "page_max_tokens">): number => {
+  const { max_tokens, page_max_tokens } = LLM_DEFAULTS
+  return settings.max_tokens !== max_tokens && settings.page_max_tokens === page_max_tokens
+    ? settings.max_tokens
+    : settings.page_max_tokens
+}
+
+/** A model's answer as a page's body: no fence around the whole, no frontmatter of its own. */
+export const bodyOf = (answer: string): string =>
+  answer
+    .trim()
+    .replace(/^```(?:markdown|md)\s*\n([\s\S]*)\n```$/i, "$1")
+    .replace(/^---\n[\s\S]*?\n---\n/, "")
+    .trim()

@@ -1,0 +1,87 @@
+import * as Data from "effect/Data"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+
+/** How deep arrays and objects may nest. */
+export const MAX_NESTING = 100
+
+/** Why bytes were not taken for JSON. */
+export class JsonTextError extends Data.TaggedError("JsonTextError")<{
+  readonly reason: "encoding" | "nesting" | "syntax"
+  readonly message: string
+}> {}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+const opens = (byte: number): boolean => byte === 0x7b || byte === 0x5b
+const closes = (byte: number): boolean => byte === 0x7d || byte === 0x5d
+
+const isTooDeep = (bytes: Uint8Array): boolean => {
+  let depth = 0
+  let inText = false
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index] ?? 0
+    if (inText) {
+      if (byte === BACKSLASH) index += 1
+      else if (byte === QUOTE) inText = false
+    } else if (byte === QUOTE) inText = true
+    else if (opens(byte)) {
+      depth += 1
+      if (depth > MAX_NESTING) return true
+    } else if (closes(byte)) depth -= 1
+  }
+  return false
+}
+
+const decodeUtf8 = (bytes: Uint8Array): Either.Either<string, JsonTextError> =>
+  Either.try({
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    catch: () => new JsonTextError({ reason: "encoding", message: "The text is not valid UTF-8." }),
+  })
+
+const parseText = (text: string): Either.Either<unknown, JsonTextError> =>
+  Either.try({
+    try: (): unknown => JSON.parse(text),
+    catch: () => new JsonTextError({ reason: "syntax", message: "The text is not valid JSON." }),
+  })
+
+/**
+ * Reads JSON that nobody vouches for: strict UTF-8, at most {@link MAX_NESTING} levels (told before parsing, so that no later
+ * step meets a deep value), then the platform's parser. What it reads it keeps faithfully: NUL, lone surrogates and keys
+ * such as `__proto__` come back as ordinary data, and never touch a prototype.
+ */
+export const parse = (bytes: Uint8Array): Either.Either<unknown, JsonTextError> =>
+  isTooDeep(bytes)
+    ? Either.left(
+        new JsonTextError({
+          reason: "nesting",
+          message: `The JSON nests deeper than ${MAX_NESTING} levels. Flatten it.`,
+        }),
+      )
+    : Either.flatMap(decodeUtf8(bytes), parseText)
+
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Whether every store keeps the text as it is: no NUL, no lone surrogate. Ids must be plain. */
+export const isPlainText = (text: string): boolean => !text.includes("\u0000") && !LONE_SURROGATE.test(text)
+
+/** The text with U+FFFD in place of what a store may refuse. */
+export const toPlainText = (text: string): string =>
+  isPlainText(text) ? text : text.replaceAll("\u0000", "\uFFFD").replace(/\p{Surrogate}/gu, "\uFFFD")
+
+/**
+ * A JSON object taken as it is. Unlike a record schema it copies nothing, so that a member named `__proto__` stays a member
+ * and costs nothing to pass on.
+ */
+export const JsonObject = Schema.declare(
+  (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value),
+  {
+    identifier: "JsonObject",
+    description: "a JSON object",
+    message: () => "expected a JSON object",
+    jsonSchema: { type: "object" },
+    arbitrary: () => (fc) => fc.dictionary(fc.string(), fc.jsonValue()),
+  },
+)

@@ -1,0 +1,31 @@
+import { isTerminal, type Status } from "./Status.js"
+
+/** How a row stands: its status, and whether that is an ending that nobody reported. */
+export interface Standing {
+  readonly status: Status
+  readonly inferred: boolean
+}
+
+/** What decides whether an update is taken. */
+export interface UpdateIntent {
+  readonly status?: Status | undefined
+  readonly reopen: boolean
+  readonly inferred: boolean
+}
+
+/**
+ * Why an update must be ignored as a whole, or null when it is taken. A terminal status never goes back to running, unless
+ * the run is reopened or its ending was only inferred; an inferred ending never replaces one that the client reported.
+ */
+export const refusal = (standing: Standing, update: UpdateIntent): string | null => {
+  if (!isTerminal(standing.status)) return null
+  if (update.inferred && !standing.inferred) {
+    return `ignored: the run has already ended as ${standing.status} by its client's own word`
+  }
+  if (update.status !== "running" || update.reopen || (standing.inferred && !update.inferred)) return null
+  return `ignored: the run has already ended as ${standing.status} and does not go back to running`
+}
+
+/** Whether the status that stands after an update was only inferred. */
+export const inferredAfter = (standing: Standing, update: UpdateIntent): boolean =>
+  update.status === undefined ? standing.inferred : update.inferred && isTerminal(update.status)

@@ -1,0 +1,190 @@
+import { fileURLToPath } from "node:url"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as NodeCommandExecutor from "@effect/platform-node/NodeCommandExecutor"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import manifest from "../package.json" with { type: "json" }
+import { CurrentRun } from "../services/CurrentRun.js"
+import { EvidenceStore, type EvidenceStoreService } from "../services/EvidenceStore.js"
+import { LlmClient, type LlmClientService } from "../services/LlmClient.js"
+import * as Ansi from "./cli/Ansi.js"
+import { run } from "./cli/Cli.js"
+import { ExitCode, usage } from "./cli/CommandError.js"
+import * as ErrorStream from "./cli/ErrorStream.js"
+import { type Answerer, type LaunchSetup, Wiring, type WiringService } from "./cli/Wiring.js"
+import type { RunConfig } from "./domain/RunConfig.js"
+
+/** A layer whose room is loaded only when it is built: what a command does not use costs it no start-up time. */
+const room = <A, E, R>(open: () => Promise<Layer.Layer<A, E, R>>): Layer.Layer<A, E, R> =>
+  Layer.unwrapEffect(Effect.promise(open))
+
+const refused = (error: { readonly message: string }) => usage(error.message, error)
+
+/** Where the run is kept: its folder, its log, its evidence. */
+const keeping = ({ runsDir, runId, resume, config, keptConfig, durability, capture, secrets }: LaunchSetup) =>
+  room(async () => {
+    const [CurrentRunFolder, EventLogNdjson, EvidenceStoreFiles] = await Promise.all([
+      import("../layers/CurrentRunFolder.js"),
+      import("../layers/EventLogNdjson.js"),
+      import("../layers/EvidenceStoreFiles.js"),
+    ])
+    const { _telemetry_trace_id: traceId, _telemetry_parent_span_id: spanId } = config
+    const trace = traceId === undefined ? undefined : { trace_id: traceId, ...(spanId && { span_id: spanId }) }
+    return Layer.merge(EventLogNdjson.layer({ durability }), EvidenceStoreFiles.layer({ capture, secrets })).pipe(
+      Layer.provideMerge(CurrentRunFolder.layer({ runsDir, runId, resume, config: keptConfig, trace })),
+      Layer.mapError(refused),
+    )
+  })
+
+const TelemetryOffline = room(async () => (await import("../layers/TelemetryOffline.js")).layer)
+
+/** Where its events go. A telemetry that cannot be built is a warning: the launch runs without it. */
+const sending = ({ telemetry }: LaunchSetup) =>
+  telemetry.on
+    ? room(async () => (await import("../layers/TelemetryHttp.js")).layer(telemetry)).pipe(
+        Layer.catchAllCause((cause) =>
+          Layer.merge(
+            Layer.effectDiscard(Effect.logWarning("Telemetry cannot be started; this run stays here.", cause)),
+            TelemetryOffline,
+          ),
+        ),
+      )
+    : TelemetryOffline
+
+/** The evidence of every other run under the runs folder, the newest first. */
+const earlierEvidence = ({ runsDir, capture, secrets }: LaunchSetup, own: Option.Option<string>) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const { fromDirectory } = yield* Effect.promise(() => import("../layers/EvidenceStoreFiles.js"))
+    const names = yield* Effect.orElseSucceed(fs.readDirectory(runsDir), () => [])
+    const folders = names
+      .toSorted()
+      .toReversed()
+      .map((name) => path.resolve(runsDir, name))
+    return yield* Effect.forEach(
+      folders.filter((folder) => !Option.contains(own, folder)),
+      (folder) => fromDirectory(folder, { capture, secrets }),
+    )
+  })
+
+const provider = (config: RunConfig, { apiKey, baseUrl }: Extract<Answerer, { readonly kind: "messages-api" }>) =>
+  room(async () =>
+    (await import("../layers/LlmClientAnthropic.js")).layer({
+      apiKey,
+      baseUrl: Option.getOrUndefined(baseUrl),
+      timeout: `${config.llm.timeout} seconds`,
+      maxRetries: config.llm.max_retries,
+    }),
+  )
+
+const answeredFrom = (sources: ReadonlyArray<EvidenceStoreService>, fallback: Option.Option<LlmClientService>) =>
+  room(async () => (await import("../layers/LlmClientReplay.js")).layer({ sources, fallback }))
+
+/** Who answers: evidence of earlier runs, or a provider; for a resumed run its own evidence before either. */
+const answering = (setup: LaunchSetup) =>
+  Layer.unwrapEffect(
+    Effect.gen(function* () {
+      const { directory } = yield* CurrentRun
+      const own = setup.resume ? [yield* EvidenceStore] : []
+      if (setup.answerer.kind === "replay") {
+        return answeredFrom([...own, ...(yield* earlierEvidence(setup, directory))], Option.none())
+      }
+      const asked = provider(setup.config, setup.answerer)
+      const resumed = Layer.unwrapEffect(
+        Effect.map(LlmClient, (client) => answeredFrom(own, Option.some(client))),
+      ).pipe(Layer.provide(asked))
+      return setup.resume ? resumed : asked
+    }),
+  )
+
+const prices: WiringService["prices"] = (file) =>
+  room(async () => (await import("../layers/PriceBookTable.js")).layer({ userFile: Option.getOrUndefined(file) })).pipe(
+    Layer.mapError(refused),
+  )
+
+const limits = ({ config: { budgets } }: LaunchSetup) =>
+  room(async () =>
+    (await import("../layers/BudgetPerRun.js")).layer({
+      maxCostUsd: budgets.max_cost_usd,
+      maxCalls: budgets.max_calls,
+      maxTokens: budgets.max_tokens,
+    }),
+  )
+
+const ids = room(async () => (await import("../layers/IdGeneratorLive.js")).layer)
+
+/** A launch whose events are sent ({@link TelemetryHttp}) or stay ({@link TelemetryOffline}), as its settings say. */
+const Launch: WiringService["launch"] = (setup) =>
+  Layer.mergeAll(sending(setup), answering(setup), prices(setup.pricesFile), limits(setup), ids).pipe(
+    Layer.provideMerge(keeping(setup)),
+  )
+
+const wiring: WiringService = {
+  version: manifest.version,
+  packageFolder: fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? ".." : "../..", import.meta.url)),
+  launch: Launch,
+  prices,
+  serverReader: (access) => room(async () => (await import("../layers/RunReaderHttp.js")).layer(access)),
+  folderReader: (runsDir, only) =>
+    room(async () => (await import("../layers/RunReaderFolders.js")).layer({ runsDir, only })),
+  store: (path) => room(async () => (await import("../layers/RunStoreSql.js")).layer({ path })),
+  verify: (file) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/EventLogNdjson.js")),
+      ({ verifyFile }) => verifyFile(file),
+    ),
+}
+
+const Platform = Layer.mergeAll(
+  NodeCommandExecutor.layer,
+  NodePath.layer,
+  NodeTerminal.layer,
+  FetchHttpClient.layer,
+).pipe(Layer.provideMerge(NodeFileSystem.layer))
+
+const isDebug = process.argv.some(
+  (word, index) => /^(?:all|trace|debug)$/.test(word) && /^--log-level$/.test(process.argv[index - 1] ?? ""),
+)
+
+const Screen = Layer.unwrapEffect(
+  Effect.map(Ansi.wanted(process.stderr.isTTY), (colour) =>
+    ErrorStream.layer(
+      {
+        write: (text) => process.stderr.write(text),
+        isTerminal: process.stderr.isTTY,
+        columns: () => process.stderr.columns,
+      },
+      { colour, debug: isDebug },
+    ),
+  ),
+)
+
+/** Colours that the help text brings along stay away from pipes and from those who set `NO_COLOR`. */
+const onThisConsole = <A, E, R>(program: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const console = yield* Effect.console
+    const isColoured = yield* Ansi.wanted(process.stdout.isTTY && process.stderr.isTTY)
+    return yield* isColoured ? program : Effect.withConsole(program, Ansi.uncoloured(console))
+  })
+
+const Main = Layer.mergeAll(Platform, Layer.succeed(Wiring, wiring), Screen)
+
+// A reader that has seen enough (`runledger runs | head`) closes the pipe: that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : ExitCode.failed))
+
+NodeRuntime.runMain(onThisConsole(run(process.argv)).pipe(Effect.provide(Main)), {
+  disableErrorReporting: true,
+  disablePrettyLogger: true,
+  // Nothing but an interruption (Ctrl-C, or SIGTERM) comes out as a failure.
+  teardown: (exit, onExit) =>
+    onExit(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : ExitCode.interrupted),
+})

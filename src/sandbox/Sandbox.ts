@@ -1,0 +1,151 @@
+import { createServer, type Server, type ServerResponse } from "node:http"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { SANDBOX_FAULT_HEADER } from "../domain/SandboxHeader.js"
+import * as Fault from "./Fault.js"
+import * as FaultPlan from "./FaultPlan.js"
+import * as MessagesRequest from "./MessagesRequest.js"
+import * as Reply from "./Reply.js"
+
+/** The sandbox could not start. `message` says why and what to do. */
+export class SandboxError extends Data.TaggedError("SandboxError")<{
+  readonly message: string
+  readonly cause?: unknown
+}> {}
+
+export interface SandboxOptions {
+  /** Where to listen; the loopback address by default, so that nobody else reaches it. */
+  readonly host?: string | undefined
+  /** 0, the default, takes a free one. */
+  readonly port?: number | undefined
+  /** How to misbehave, request by request, such as `429:2*3,latency:500`; see `src/sandbox/README.md`. */
+  readonly faults?: string | undefined
+}
+
+const MAX_BODY = 32 * 1024 * 1024
+const decodeJson = Schema.decodeEither(Schema.parseJson(Schema.Unknown))
+
+const header = (request: HttpServerRequest.HttpServerRequest, name: string): string | undefined => request.headers[name]
+
+const hasKey = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  /\S/.test(header(request, "x-api-key") ?? "") || /^Bearer \S/i.test(header(request, "authorization") ?? "")
+
+/** The reply to `POST /v1/messages`. */
+const converse = (
+  request: HttpServerRequest.HttpServerRequest,
+  body: string,
+  fault: Fault.Fault,
+  requestId: string,
+): Reply.Reply => {
+  if (!hasKey(request)) return Reply.error(401, requestId, "x-api-key header is required")
+  const raw = decodeJson(body)
+  if (Either.isLeft(raw)) return Reply.error(400, requestId, "The request body is not valid JSON")
+  const version = header(request, "anthropic-version")
+  if (version === undefined) return Reply.error(400, requestId, "anthropic-version: header is required")
+  const decoded = MessagesRequest.decode(raw.right, version)
+  return Either.isLeft(decoded) ? Reply.error(400, requestId, decoded.left) : Reply.to(decoded.right, fault, requestId)
+}
+
+/** Sends the first half of a reply and cuts the connection. */
+const sendHalf = (response: ServerResponse, reply: Reply.Reply): Effect.Effect<never> =>
+  Effect.zipRight(
+    Effect.sync(() => {
+      const bytes = Buffer.from(reply.body)
+      response.writeHead(reply.status, { ...reply.headers, "content-length": bytes.length })
+      response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => response.destroy())
+    }),
+    Effect.never,
+  )
+
+const send = (request: HttpServerRequest.HttpServerRequest, reply: Reply.Reply) =>
+  reply.part
+    ? sendHalf(NodeHttpServerRequest.toServerResponse(request), reply)
+    : Effect.succeed(
+        HttpServerResponse.raw(Buffer.from(reply.body), {
+          status: reply.status,
+          headers: { ...reply.headers, "content-length": String(Buffer.byteLength(reply.body)) },
+        }),
+      )
+
+const bodyOf = (request: HttpServerRequest.HttpServerRequest) =>
+  HttpIncomingMessage.withMaxBodySize(request.text, Option.some(MAX_BODY))
+
+const messages = (request: HttpServerRequest.HttpServerRequest, fault: Fault.Fault, requestId: string) =>
+  Effect.gen(function* () {
+    const body = yield* Effect.either(bodyOf(request))
+    switch (fault.kind) {
+      case "hang":
+        return yield* Effect.never
+      case "reset":
+        yield* Effect.sync(() => NodeHttpServerRequest.toIncomingMessage(request).socket.resetAndDestroy())
+        return yield* Effect.never
+      case "latency":
+        yield* Effect.sleep(fault.millis)
+    }
+    const reply = Either.isLeft(body)
+      ? Reply.error(413, requestId, "The request is larger than 32 MB or was cut")
+      : converse(request, body.right, fault, requestId)
+    return yield* send(request, reply)
+  })
+
+const application = (plans: FaultPlan.FaultPlans) => {
+  let requests = 0
+  return Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const requestId = `req_sandbox_${String(++requests).padStart(6, "0")}`
+    const path = request.url.split("?")[0]
+    if (request.method === "GET" && path === "/") return yield* send(request, Reply.identity(requestId))
+    if (request.method !== "POST" || path !== "/v1/messages") {
+      return yield* send(request, Reply.error(404, requestId, `${request.method} ${path} is not in the sandbox`))
+    }
+    const fault = plans.next(header(request, SANDBOX_FAULT_HEADER))
+    return Either.isLeft(fault)
+      ? yield* send(request, Reply.error(400, requestId, fault.left))
+      : yield* messages(request, fault.right, requestId)
+  })
+}
+
+const cannotListen = (host: string, port: number, cause: unknown): SandboxError => {
+  const root = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  const code = root instanceof Error && "code" in root ? root.code : undefined
+  const why =
+    code === "EADDRINUSE"
+      ? "the port is taken: choose another one, or 0 for a free one"
+      : code === "EACCES"
+        ? "this user may not take that port: choose one above 1023"
+        : `${root instanceof Error ? root.message : String(root)}: choose another host or port`
+  return new SandboxError({ message: `The sandbox cannot listen on ${host}:${port}: ${why}.`, cause })
+}
+
+/**
+ * Runs the sandbox provider until its scope closes, then drops every connection: a local Messages API, deterministic and
+ * free, which says by the header `x-runledger-sandbox` what it is. Fails when it cannot listen or the fault plan is wrong.
+ */
+export const serve = Effect.fn("Sandbox.serve")(function* (
+  options: SandboxOptions = {},
+): Effect.fn.Return<{ readonly url: string }, SandboxError, Scope.Scope> {
+  const { faults = "", host = "127.0.0.1", port = 0 } = options
+  const plan = Fault.parse(faults)
+  if (Either.isLeft(plan)) return yield* new SandboxError({ message: plan.left })
+  const node: Server = createServer()
+  const server = yield* NodeHttpServer.make(() => node, { host, port }).pipe(
+    Effect.mapError((error) => cannotListen(host, port, error)),
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  // A bare application is uninterruptible here, and a hanging request would outlive its connection.
+  const app = Effect.interruptible(application(FaultPlan.make(plan.right)))
+  yield* server.serve(app).pipe(Effect.withTracerEnabled(false))
+  const { address } = server
+  const bound = address._tag === "TcpAddress" ? address : { hostname: host, port }
+  const name = bound.hostname.includes(":") ? `[${bound.hostname}]` : bound.hostname
+  return { url: `http://${name}:${bound.port}` }
+})

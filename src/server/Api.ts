@@ -1,0 +1,290 @@
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { ClientReport, MAX_OPERATIONS, Operation, OperationsReply } from "../domain/Operation.js"
+import { RunCreate, RunPatch, RunRecord } from "../domain/Run.js"
+import { RunTreeNode } from "../domain/RunTree.js"
+import { GroupBy, Metadata, Metrics, StatsGroup } from "../domain/Stats.js"
+import { Status } from "../domain/Status.js"
+import { VERSION } from "../domain/Version.js"
+import { invalid, refused } from "./ApiErrors.js"
+
+/** Most runs of one batch. */
+export const MAX_BATCH = 1000
+/** Most runs of one page, and how many there are when nobody says. */
+export const MAX_LIMIT = 1000
+export const DEFAULT_LIMIT = 100
+
+const badRequest = refused(400, "The request cannot be understood")
+const notFound = refused(404, "There is no such run")
+const tooLarge = refused(413, "The body is too large")
+const notJson = refused(415, "The body is not application/json")
+const unavailable = refused(503, "The store cannot do this now; ask again later")
+
+const described = (path: string, summary: string) => OpenApi.annotations({ summary, description: path })
+
+const text = (description: string) => Schema.optional(Schema.String.annotations({ description }))
+const timestamp = (description: string) =>
+  Schema.optional(Schema.String.annotations({ jsonSchema: { type: "string", format: "date-time", description } }))
+const whole = (description: string, bounds: { readonly minimum: number; readonly maximum?: number }) =>
+  Schema.optional(Schema.String.annotations({ jsonSchema: { type: "integer", ...bounds, description } }))
+
+const filters = {
+  run_id: text("Exactly this run_id"),
+  parent_run_id: text("Runs that this run started"),
+  trace_id: text("Runs of this trace"),
+  agent_name: text("Exactly this agent"),
+  job_type: text("launch, worker, llm_call, or a client's own"),
+  status: text(`One of ${Status.literals.join(", ")}, or an alias`),
+  product: text("Exactly this product"),
+  model: text("Exactly this model"),
+  created_after: timestamp("Received after this instant"),
+  created_before: timestamp("Received before this instant"),
+  start_time_from: timestamp("Started at or after this instant"),
+  start_time_to: timestamp("Started at or before this instant"),
+}
+
+/** The filters of runs as they stand in a query. */
+export const FilterQuery = Schema.Struct(filters)
+
+/** The query of `GET /api/v1/runs`. */
+export const ListQuery = Schema.Struct({
+  ...filters,
+  limit: whole("Most rows of the answer; with run_id, parent_run_id or trace_id and no limit all are sent", {
+    minimum: 1,
+    maximum: MAX_LIMIT,
+  }),
+  offset: whole("Rows to leave out", { minimum: 0 }),
+  cursor: text("Where the page before ended; take it from the Link header"),
+})
+export type ListQuery = typeof ListQuery.Type
+
+/** The query of `GET /api/v1/stats`. */
+export const StatsQuery = Schema.Struct({
+  ...filters,
+  group_by: Schema.optional(Schema.String.annotations({ jsonSchema: { type: "string", enum: [...GroupBy.literals] } })),
+})
+export type StatsQuery = typeof StatsQuery.Type
+
+export const Health = Schema.Struct({
+  status: Schema.Literal("ok"),
+  version: Schema.String,
+  db_path: Schema.String,
+  journal_mode: Schema.String,
+  synchronous: Schema.String,
+}).annotations({ identifier: "Health" })
+
+export const Ready = Schema.Struct({ status: Schema.Literal("ready") }).annotations({ identifier: "Ready" })
+
+export const Created = Schema.Struct({
+  status: Schema.Literal("created"),
+  event_id: Schema.String,
+  run_id: Schema.String,
+}).annotations({ identifier: "RunCreated", ...HttpApiSchema.annotations({ status: 201 }) })
+
+export const Duplicate = Schema.Struct({
+  status: Schema.Literal("duplicate"),
+  event_id: Schema.String,
+  run_id: Schema.String,
+  message: Schema.String,
+}).annotations({ identifier: "RunDuplicate" })
+
+/** A batch of runs: bare, or in an object. */
+export const BatchRequest = Schema.Union(
+  Schema.Array(RunCreate).pipe(Schema.maxItems(MAX_BATCH)),
+  Schema.Struct({ runs: Schema.Array(RunCreate).pipe(Schema.maxItems(MAX_BATCH)) }),
+)
+
+export const BatchReply = Schema.Struct({
+  inserted: Schema.NonNegativeInt,
+  duplicates: Schema.NonNegativeInt,
+  errors: Schema.Array(Schema.String),
+  total: Schema.NonNegativeInt,
+}).annotations({ identifier: "BatchReply" })
+export type BatchReply = typeof BatchReply.Type
+
+export const PatchReply = Schema.Struct({
+  event_id: Schema.String,
+  updated: Schema.Boolean,
+  fields_updated: Schema.Array(Schema.String),
+  message: Schema.optional(Schema.String),
+}).annotations({ identifier: "PatchReply" })
+
+export const OperationsRequest = Schema.Struct({
+  ops: Schema.Array(Operation).pipe(Schema.maxItems(MAX_OPERATIONS)),
+  client: Schema.optional(ClientReport),
+}).annotations({ identifier: "OperationsRequest" })
+
+const html = HttpApiSchema.Text({ contentType: "text/html" })
+const id = HttpApiSchema.param("id", Schema.String)
+
+/** The server itself: how it stands, what it offers. */
+export const SystemGroup = HttpApiGroup.make("system", { topLevel: true })
+  .add(
+    HttpApiEndpoint.get("health", "/health")
+      .addSuccess(Health)
+      .annotateContext(described("Answers without a token.", "Whether the server is up, and how it keeps runs")),
+  )
+  .add(
+    HttpApiEndpoint.get("ready", "/ready")
+      .addSuccess(Ready)
+      .addError(unavailable)
+      .annotateContext(described("Writes to the store and reads it back.", "Whether the store takes writes")),
+  )
+  .add(
+    HttpApiEndpoint.get("home", "/")
+      .addSuccess(HttpApiSchema.Empty(307))
+      .annotateContext(described("Leads to the reference of this API.", "The page")),
+  )
+  .add(
+    HttpApiEndpoint.get("docs", "/docs")
+      .addSuccess(html)
+      .annotateContext(described("This document as a page; it loads nothing from elsewhere.", "The reference")),
+  )
+  .add(
+    HttpApiEndpoint.get("openapi", "/openapi.json")
+      .addSuccess(Schema.Unknown)
+      .annotateContext(described("OpenAPI 3.1.", "This document")),
+  )
+  .add(
+    HttpApiEndpoint.get("metrics", "/metrics")
+      .addSuccess(Metrics)
+      .addError(unavailable)
+      .annotateContext(described("Counts of rows, by agent and of the last 24 hours.", "The store at a glance")),
+  )
+  .add(
+    HttpApiEndpoint.get("metadata", "/api/v1/metadata")
+      .addSuccess(Metadata)
+      .addError(unavailable)
+      .annotateContext(described("Sorted and distinct; never stale after a write.", "Which names exist")),
+  )
+
+/** Runs: rows of launches, workers and calls. */
+export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
+  .add(
+    HttpApiEndpoint.post("createRun", "/api/v1/runs")
+      .setPayload(RunCreate)
+      .addError(badRequest)
+      .addError(tooLarge)
+      .addError(notJson)
+      .addError(invalid)
+      .addSuccess(Created)
+      .addSuccess(Duplicate)
+      .annotateContext(described("A known event_id changes nothing and answers 200.", "Record a run")),
+  )
+  .add(
+    HttpApiEndpoint.post("createRuns", "/api/v1/runs/batch")
+      .setPayload(BatchRequest)
+      .addError(badRequest)
+      .addError(tooLarge)
+      .addError(notJson)
+      .addError(invalid)
+      .addSuccess(BatchReply)
+      .addSuccess(BatchReply.annotations(HttpApiSchema.annotations({ status: 201 })))
+      .annotateContext(
+        described(
+          "One bad run never rejects its neighbours. The bare array answers 200, the object 201.",
+          "Record runs",
+        ),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.patch("updateRun")`/api/v1/runs/${id}`
+      .setPayload(RunPatch)
+      .addError(badRequest)
+      .addError(tooLarge)
+      .addError(notJson)
+      .addError(invalid)
+      .addSuccess(PatchReply)
+      .addError(notFound)
+      .annotateContext(
+        described(
+          "By event_id. The two JSON fields are replaced whole. A terminal status never goes back to running: such an update is ignored, and the message says so.",
+          "Change a run",
+        ),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.get("listRuns", "/api/v1/runs")
+      .setUrlParams(ListQuery)
+      .addError(badRequest)
+      .addError(invalid)
+      .addSuccess(Schema.Array(RunRecord))
+      .annotateContext(
+        described(
+          "Newest first. X-Total-Count has the number of matches, Link the next page. With run_id, parent_run_id or trace_id and no limit, all matches are sent.",
+          "Find runs",
+        ),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.get("getRun")`/api/v1/runs/${id}`
+      .addSuccess(RunRecord)
+      .addError(notFound)
+      .annotateContext(described("By event_id, else the newest row of that run_id.", "One run")),
+  )
+  .add(
+    HttpApiEndpoint.get("getTree")`/api/v1/runs/${id}/tree`
+      .addSuccess(RunTreeNode)
+      .addError(notFound)
+      .annotateContext(
+        described("Tokens, cost and errors are rolled up; only calls bear cost.", "A run with what ran inside it"),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.get("getCommitUrl")`/api/v1/runs/${id}/commit-url`
+      .addSuccess(Schema.Struct({ commit_url: Schema.NullOr(Schema.String) }))
+      .addError(notFound)
+      .annotateContext(described("Null unless the repository is on a known host.", "The page of a run's commit")),
+  )
+  .add(
+    HttpApiEndpoint.get("getRepoUrl")`/api/v1/runs/${id}/repo-url`
+      .addSuccess(Schema.Struct({ repo_url: Schema.NullOr(Schema.String) }))
+      .addError(notFound)
+      .annotateContext(described("Null unless the repository is on a known host.", "The page of a run's repository")),
+  )
+  .add(
+    HttpApiEndpoint.post("applyOperations", "/api/v1/ops")
+      .setPayload(OperationsRequest)
+      .addError(badRequest)
+      .addError(tooLarge)
+      .addError(notJson)
+      .addError(invalid)
+      .addSuccess(OperationsReply)
+      .annotateContext(
+        described(
+          "In order and idempotent; durable when it answers. An update that arrives before its create waits for it. One bad operation never harms its neighbours.",
+          "Apply operations",
+        ),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.get("getStats", "/api/v1/stats")
+      .setUrlParams(StatsQuery)
+      .addError(badRequest)
+      .addError(invalid)
+      .addSuccess(Schema.Array(StatsGroup))
+      .annotateContext(
+        described(
+          "Groups of calls by group_by (model when absent). Simulated money stands apart, unpriced calls are counted. Asked by or for a job_type, rows of that type count as calls too.",
+          "What calls used and cost",
+        ),
+      ),
+  )
+  .addError(unavailable)
+
+/** What the outside sees. Every error is `{"detail": …}`. */
+export const Api = HttpApi.make("runledger")
+  .add(SystemGroup)
+  .add(RunsGroup)
+  .annotateContext(
+    OpenApi.annotations({
+      title: "Runledger",
+      version: VERSION,
+      description:
+        'Runs, workers and calls of LLM pipelines. Errors are {"detail": "…"}; a request of the wrong shape is 422 with a list of {loc, msg, type}. Timestamps need a zone and come back in UTC.',
+    }),
+  )

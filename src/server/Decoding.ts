@@ -1,0 +1,65 @@
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { Invalid, type Issue } from "./ApiErrors.js"
+
+const LONGEST_MESSAGE = 300
+
+const TYPES: Readonly<Record<string, string>> = {
+  Missing: "missing",
+  Type: "type_error",
+  Forbidden: "forbidden",
+  Unexpected: "unexpected",
+}
+
+type Found = ParseResult.ArrayFormatterIssue
+
+const place = (segment: PropertyKey): string | number => (typeof segment === "number" ? segment : String(segment))
+
+const isAbsence = (message: string): boolean => /^Expected (null|undefined),/.test(message)
+
+const samePlace = (left: Found, right: Found): boolean => left.path.join("\n") === right.path.join("\n")
+
+/** A union complains once per member: that null was not given either, or the same twice, tells nobody anything. */
+const worthTelling = (found: Found, index: number, all: ReadonlyArray<Found>): boolean =>
+  !all.some(
+    (other, at) =>
+      at !== index &&
+      samePlace(other, found) &&
+      ((isAbsence(found.message) && !isAbsence(other.message)) || (at < index && other.message === found.message)),
+  )
+
+const shortened = (message: string): string =>
+  message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE)}…`
+
+/** What a schema found wrong, under the place of the whole (`["body"]`). */
+export const issues = (loc: ReadonlyArray<string | number>, all: ReadonlyArray<Found>): ReadonlyArray<Issue> =>
+  all.filter(worthTelling).map((found) => ({
+    loc: [...loc, ...found.path.map(place)],
+    msg: shortened(found._tag === "Missing" ? "is required" : found.message),
+    type: TYPES[found._tag] ?? "value_error",
+  }))
+
+const issuesOf = (loc: ReadonlyArray<string | number>, error: ParseResult.ParseError): ReadonlyArray<Issue> =>
+  issues(loc, ParseResult.ArrayFormatter.formatErrorSync(error))
+
+/** Decodes with a schema; what is wrong is an {@link Invalid} that lists everything, placed under `loc`. */
+export const decoder = <A, I>(schema: Schema.Schema<A, I>, options?: { readonly keepUnknown: boolean }) => {
+  const decode = Schema.decodeUnknownEither(schema, {
+    errors: "all",
+    onExcessProperty: options?.keepUnknown === true ? "preserve" : "ignore",
+  })
+  return (value: unknown, loc: ReadonlyArray<string | number> = ["body"]): Either.Either<A, Invalid> =>
+    Either.mapLeft(decode(value), (error) => new Invalid({ detail: issuesOf(loc, error) }))
+}
+
+/** One thing wrong, said by hand. */
+export const one = (loc: ReadonlyArray<string | number>, msg: string, type = "value_error"): Invalid =>
+  new Invalid({ detail: [{ loc, msg, type }] })
+
+/** All of it in one line, as the batch reply and operation results say it. */
+export const inWords = (error: Invalid): string =>
+  error.detail
+    .slice(0, 5)
+    .map((issue) => `${issue.loc.slice(1).join(".") || "it"}: ${issue.msg}`)
+    .join("; ")

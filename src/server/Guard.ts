@@ -1,0 +1,134 @@
+import { createHash, timingSafeEqual } from "node:crypto"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { problem } from "./Problems.js"
+import * as RateLimit from "./RateLimit.js"
+import type { ServerSettings } from "./ServerSettings.js"
+
+type Request = HttpServerRequest.HttpServerRequest
+type Response = HttpServerResponse.HttpServerResponse
+
+const SAFE_HEADERS = {
+  "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+}
+
+const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]/@\s]+)(?::\d{1,5})?$/i
+
+const bracketed = (address: string): string =>
+  address.includes(":") && !address.startsWith("[") ? `[${address}]` : address
+
+const hostName = (header: string): string | undefined => HOST.exec(header)?.[1]?.toLowerCase().replace(/\.$/, "")
+
+const isWildcard = (host: string): boolean => host === "0.0.0.0" || host === "::" || host === ""
+
+const knownHosts = (settings: ServerSettings): ReadonlySet<string> =>
+  new Set(
+    ["localhost", "127.0.0.1", "[::1]", ...(isWildcard(settings.host) ? [] : [settings.host]), ...settings.allowedHosts]
+      .map((name) => hostName(bracketed(name)) ?? hostName(name))
+      .filter((name) => name !== undefined),
+  )
+
+/** The address at which the client reached this machine. Named by itself it cannot be a name that someone else rebound. */
+const ownAddress = (request: Request): string | undefined => {
+  const address = NodeHttpServerRequest.toIncomingMessage(request).socket.localAddress?.replace(/^::ffff:/, "")
+  return address === undefined ? undefined : bracketed(address.toLowerCase())
+}
+
+const wrongHost = (request: Request, known: ReadonlySet<string>): Response | undefined => {
+  const name = hostName(request.headers["host"] ?? "")
+  if (name !== undefined && (known.has(name) || name === ownAddress(request))) return undefined
+  return problem(421, "This server is not known by that Host. Add the name to TELEMETRY_ALLOWED_HOSTS.")
+}
+
+const sameOrigin = (origin: string, host: string): boolean =>
+  URL.canParse(origin) && URL.canParse(`http://${host}`) && new URL(origin).host === new URL(`http://${host}`).host
+
+/** A page of another site may link here, and nothing else. */
+const crossSite = (request: Request): Response | undefined => {
+  const { headers, method } = request
+  const origin = headers["origin"]
+  const foreignOrigin = origin !== undefined && !sameOrigin(origin, headers["host"] ?? "")
+  const isLink = headers["sec-fetch-mode"] === "navigate" && method === "GET"
+  const foreignFetch = headers["sec-fetch-site"] === "cross-site" && !isLink
+  return foreignOrigin || foreignFetch ? problem(403, "Requests from pages of other sites are refused.") : undefined
+}
+
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
+
+const notJson = (request: Request): Response | undefined => {
+  if (!["POST", "PUT", "PATCH"].includes(request.method)) return undefined
+  const encoding = request.headers["content-encoding"] ?? "identity"
+  if (JSON_TYPE.test((request.headers["content-type"] ?? "").trim()) && encoding === "identity") return undefined
+  return problem(415, "Send the body as Content-Type: application/json, in UTF-8 and not compressed.")
+}
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+const unauthorised =
+  (token: Redacted.Redacted<string>) =>
+  (request: Request): Response | undefined => {
+    const given = /^Bearer +(.+)$/i.exec(request.headers["authorization"] ?? "")?.[1] ?? ""
+    if (timingSafeEqual(digest(given), digest(Redacted.value(token)))) return undefined
+    return problem(401, "A bearer token is needed: Authorization: Bearer <token>.", { "www-authenticate": "Bearer" })
+  }
+
+const clientOf = (request: Request): string => Option.getOrElse(request.remoteAddress, () => "unknown")
+
+const limitHeaders = (allowance: RateLimit.Allowance): Readonly<Record<string, string>> => ({
+  "x-ratelimit-limit": String(allowance.limit),
+  "x-ratelimit-remaining": String(allowance.remaining),
+})
+
+const isHealth = (request: Request): boolean => request.url === "/health" || request.url.startsWith("/health?")
+
+const safe = (response: Response): Response =>
+  HttpServerResponse.setHeaders(response, { ...SAFE_HEADERS, ...response.headers })
+
+/**
+ * Stands before every route: refuses unknown `Host` names (421), pages of other sites (403), too many requests (429), wrong
+ * or missing tokens (401, all but `/health`) and writes that are not JSON (415), and gives every response its safety headers.
+ */
+export const make = (settings: ServerSettings): ((app: HttpApp.Default) => HttpApp.Default) => {
+  const known = knownHosts(settings)
+  const limiter = Option.map(settings.rateLimit, ({ perMinute }) => RateLimit.make(perMinute))
+  const authorise = Option.match(settings.token, { onNone: () => () => undefined, onSome: unauthorised })
+
+  const limited = (request: Request, app: HttpApp.Default): HttpApp.Default =>
+    Option.match(limiter, {
+      onNone: () => app,
+      onSome: (count) =>
+        Effect.flatMap(count(clientOf(request)), (allowance) =>
+          Effect.map(
+            allowance.allowed
+              ? app
+              : Effect.succeed(
+                  problem(429, `More than ${allowance.limit} requests a minute. Wait ${allowance.retryAfter} s.`, {
+                    "retry-after": String(allowance.retryAfter),
+                  }),
+                ),
+            HttpServerResponse.setHeaders(limitHeaders(allowance)),
+          ),
+        ),
+    })
+
+  const checked = (request: Request, app: HttpApp.Default): HttpApp.Default => {
+    const outside = wrongHost(request, known) ?? crossSite(request)
+    if (outside !== undefined) return Effect.succeed(outside)
+    if (isHealth(request)) return app
+    const refusal = authorise(request) ?? notJson(request)
+    return limited(request, refusal === undefined ? app : Effect.succeed(refusal))
+  }
+
+  return (app) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => Effect.map(checked(request, app), safe))
+}

@@ -1,0 +1,69 @@
+import * as HttpApi from "@effect/platform/HttpApi"
+import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import { RouteNotFound } from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { Api } from "./Api.js"
+import { Invalid, Refused } from "./ApiErrors.js"
+import { issues } from "./Decoding.js"
+
+/** `{"detail": …}` with a status. */
+export const problem = (
+  status: number,
+  detail: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpServerResponse.HttpServerResponse => HttpServerResponse.unsafeJson({ detail }, { status, headers })
+
+interface Route {
+  readonly method: string
+  readonly pattern: RegExp
+}
+
+const routes: ReadonlyArray<Route> = (() => {
+  const found: Array<Route> = []
+  HttpApi.reflect(Api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      found.push({ method: endpoint.method, pattern: new RegExp(`^${endpoint.path.replace(/:[^/]+/g, "[^/]+")}/?$`) })
+    },
+  })
+  return found
+})()
+
+const noRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerResponse.HttpServerResponse => {
+  const path = request.url.split("?")[0] ?? "/"
+  const methods = routes.filter((route) => route.pattern.test(path)).map((route) => route.method)
+  if (methods.length === 0 || methods.includes(request.method)) return problem(404, "There is nothing here. See /docs.")
+  const allow = [...new Set(methods)].join(", ")
+  return problem(405, `This path takes ${allow}. See /docs.`, { allow })
+}
+
+const answer = (
+  failure: unknown,
+  request: HttpServerRequest.HttpServerRequest,
+): HttpServerResponse.HttpServerResponse | undefined => {
+  if (failure instanceof HttpApiDecodeError) return problem(422, issues(["query"], failure.issues))
+  return failure instanceof RouteNotFound ? noRoute(request) : undefined
+}
+
+/**
+ * The one place where what the library would answer becomes what the contract says: an undecodable query 422, an unknown
+ * path 404, a known path with another method 405, anything unforeseen 500 without a word of what happened inside.
+ */
+export const translated = (app: HttpApp.Default): HttpApp.Default =>
+  Effect.catchAllCause(app, (cause) => {
+    if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
+    const failure: unknown = Cause.squash(cause)
+    if (failure instanceof Refused || failure instanceof Invalid) return Effect.failCause(cause)
+    return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const known = answer(failure, request)
+      if (known !== undefined) return Effect.succeed(known)
+      return Effect.as(
+        Effect.logError("A request failed for a reason that nobody foresaw", cause),
+        problem(500, "Something went wrong here. The server's log says what."),
+      )
+    })
+  })

@@ -1,0 +1,59 @@
+import type { IncomingMessage } from "node:http"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as JsonText from "../domain/JsonText.js"
+import { Refused } from "./ApiErrors.js"
+
+/** Most bytes of a body; a batch of operations has a bound of its own. */
+export const MAX_BODY_BYTES = 16 * 1024 * 1024
+
+const tooLarge = (limit: number): Refused =>
+  new Refused({
+    status: 413,
+    detail: `The body is larger than ${limit / 1024 / 1024} MiB. Send it in smaller batches.`,
+  })
+
+/**
+ * The bytes of a body, at most `limit`. What comes after them is read and thrown away, so that a client that is still sending
+ * gets to read the answer instead of a reset connection.
+ */
+const readBytes = (incoming: IncomingMessage, limit: number): Effect.Effect<Uint8Array, Refused> =>
+  Effect.async<Uint8Array, Refused>((resume) => {
+    const parts: Array<Uint8Array> = []
+    let size = 0
+    const onData = (part: Uint8Array): void => {
+      size += part.byteLength
+      if (size <= limit) parts.push(part)
+      else finish(Effect.fail(tooLarge(limit)))
+    }
+    const onEnd = (): void => finish(Effect.succeed(Buffer.concat(parts)))
+    const onError = (): void => finish(Effect.fail(new Refused({ status: 400, detail: "The body was cut off." })))
+    const stop = (): void => {
+      incoming.off("data", onData).off("end", onEnd).off("error", onError).off("aborted", onError)
+    }
+    const finish = (result: Effect.Effect<Uint8Array, Refused>): void => {
+      stop()
+      incoming.on("error", () => {})
+      incoming.resume()
+      resume(result)
+    }
+    incoming.on("data", onData).on("end", onEnd).on("error", onError).on("aborted", onError)
+    return Effect.sync(stop)
+  })
+
+/** The body of the current request as JSON: 413 when it is larger than `limit`, 400 when it is not JSON to be trusted. */
+export const json = (limit: number): Effect.Effect<unknown, Refused, HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+    const declared = Number(request.headers["content-length"] ?? "0")
+    if (declared > limit) {
+      incoming.resume()
+      return yield* tooLarge(limit)
+    }
+    const bytes = yield* readBytes(incoming, limit)
+    return yield* JsonText.parse(bytes).pipe(
+      Effect.mapError((error) => new Refused({ status: 400, detail: error.message })),
+    )
+  })

@@ -1,0 +1,144 @@
+import { createServer, type Server } from "node:http"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type { RunStore } from "../../services/RunStore.js"
+import { Api } from "./Api.js"
+import * as Guard from "./Guard.js"
+import * as Problems from "./Problems.js"
+import * as RunsHandlers from "./RunsHandlers.js"
+import { fromListen, ServerError } from "./ServerError.js"
+import type { ServerSettings } from "./ServerSettings.js"
+import * as SystemHandlers from "./SystemHandlers.js"
+
+/** Where the server can be reached. */
+export interface Listening {
+  readonly url: string
+  readonly port: number
+}
+
+/** How long requests in flight may take once the server is told to stop. */
+const GRACE = Duration.seconds(10)
+const IDLE_POLL = Duration.millis(25)
+const REQUEST_TIMEOUT = Duration.minutes(2)
+const FREE_PORT_TRIES = 5
+/** An id of 1024 characters, each written as three bytes of three characters. */
+const LONGEST_PARAMETER = 10_000
+
+interface State {
+  stopping: boolean
+}
+
+const application = (
+  settings: ServerSettings,
+  state: State,
+): Effect.Effect<HttpApp.Default, never, RunStore | Scope.Scope> =>
+  Effect.gen(function* () {
+    const routes = HttpApiBuilder.api(Api).pipe(Layer.provide([SystemHandlers.layer, RunsHandlers.layer]))
+    const context = yield* Layer.build(
+      Layer.mergeAll(routes, HttpApiBuilder.middleware(Problems.translated), HttpServer.layerContext).pipe(
+        Layer.provideMerge(Layer.mergeAll(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer)),
+      ),
+    )
+    const app = yield* HttpApiBuilder.httpApp.pipe(
+      HttpRouter.withRouterConfig({ maxParamLength: LONGEST_PARAMETER }),
+      Effect.provide(context),
+    )
+    const guarded = Guard.make(settings)(Effect.provide(app, context))
+    return Effect.map(guarded, (response) =>
+      state.stopping ? HttpServerResponse.setHeader(response, "connection", "close") : response,
+    )
+  })
+
+/** Takes no new connection, lets requests in flight finish, and cuts what is still there after {@link GRACE}. */
+const drain = (http: Server, state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    state.stopping = true
+    const closed = Effect.async<void>((resume) => {
+      http.close(() => resume(Effect.void))
+    })
+    const letIdleGo = Effect.sync(() => http.closeIdleConnections()).pipe(Effect.repeat(Schedule.spaced(IDLE_POLL)))
+    return Effect.raceFirst(closed, letIdleGo).pipe(
+      Effect.interruptible,
+      Effect.timeout(GRACE),
+      Effect.catchAll(() => Effect.sync(() => http.closeAllConnections())),
+    )
+  })
+
+const listen = (app: HttpApp.Default, state: State, host: string, port: number) =>
+  Effect.gen(function* () {
+    const http = createServer({ requestTimeout: Duration.toMillis(REQUEST_TIMEOUT) })
+    const server = yield* NodeHttpServer.make(() => http, { host, port }).pipe(
+      Effect.mapError((error) => fromListen(host, port, error.cause)),
+    )
+    yield* server.serve(app).pipe(HttpMiddleware.withTracerDisabledWhenEffect(() => true))
+    yield* Effect.addFinalizer(() => drain(http, state))
+    return server.address._tag === "TcpAddress" ? server.address.port : port
+  })
+
+/** The second loopback address. A machine without it does without. */
+const listenBeside = (app: HttpApp.Default, state: State, port: number) =>
+  listen(app, state, "::1", port).pipe(
+    Effect.catchIf(
+      (error) => error.reason === "AddressUnavailable",
+      (error) => Effect.logDebug(`Listening on 127.0.0.1 only: ${error.message}`),
+    ),
+  )
+
+const isBothLoopbacks = (host: string): boolean => host === "127.0.0.1" || host === "localhost"
+
+const isLoopback = (host: string): boolean =>
+  isBothLoopbacks(host) || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+
+const bind = (app: HttpApp.Default, state: State, settings: ServerSettings) => {
+  if (!isBothLoopbacks(settings.host)) return listen(app, state, settings.host, settings.port)
+  const both = listen(app, state, "127.0.0.1", settings.port).pipe(Effect.tap((port) => listenBeside(app, state, port)))
+  const attempt = Effect.flatMap(Effect.scope, (parent) =>
+    Effect.flatMap(Scope.fork(parent, parent.strategy), (scope) =>
+      Scope.extend(both, scope).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))),
+    ),
+  )
+  return attempt.pipe(
+    Effect.retry({ times: FREE_PORT_TRIES, while: (error) => settings.port === 0 && error.reason === "PortTaken" }),
+  )
+}
+
+const refuseUnprotected = (settings: ServerSettings): Effect.Effect<void, ServerError> =>
+  isLoopback(settings.host) || Option.isSome(settings.token)
+    ? Effect.void
+    : new ServerError({
+        reason: "Unprotected",
+        host: settings.host,
+        port: settings.port,
+        message: `${settings.host} can be reached from other machines, so a token is needed: set TELEMETRY_API_AUTH_ENABLED=true and TELEMETRY_API_AUTH_TOKEN, or listen on 127.0.0.1.`,
+      })
+
+const reachableAt = (host: string): string => {
+  if (isBothLoopbacks(host) || host === "0.0.0.0") return "127.0.0.1"
+  if (host === "::") return "[::1]"
+  return host.includes(":") ? `[${host}]` : host
+}
+
+/**
+ * Serves the API over the store until the scope closes; then it takes nothing new, finishes what is in flight, and leaves.
+ * Fails before anything is served when the port is taken, or when another machine could reach it without a token.
+ */
+export const serve = (settings: ServerSettings): Effect.Effect<Listening, ServerError, Scope.Scope | RunStore> =>
+  Effect.gen(function* () {
+    yield* refuseUnprotected(settings)
+    const state: State = { stopping: false }
+    const app = yield* application(settings, state)
+    const port = yield* bind(app, state, settings)
+    return { url: `http://${reachableAt(settings.host)}:${port}`, port }
+  })

@@ -1,0 +1,22 @@
+import * as Effect from "effect/Effect"
+import type { RunStoreError } from "../../services/RunStore.js"
+import { Refused } from "./ApiErrors.js"
+
+/** A store that fails is logged here in full; the outside learns only that it may ask again. */
+export const hidden = <A, E, R>(
+  self: Effect.Effect<A, E | RunStoreError, R>,
+): Effect.Effect<A, Exclude<E, RunStoreError> | Refused, R> =>
+  Effect.catchIf(
+    self,
+    (error): error is Extract<E | RunStoreError, RunStoreError> => isStoreError(error),
+    (error) =>
+      Effect.zipRight(
+        Effect.logError(error.message),
+        Effect.fail(
+          new Refused({ status: 503, detail: "The store cannot do this now. Its log says why; try again later." }),
+        ),
+      ),
+  )
+
+const isStoreError = (error: unknown): error is RunStoreError =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "RunStoreError"

@@ -1,0 +1,22 @@
+import * as Layer from "effect/Layer"
+import type * as Tracer from "effect/Tracer"
+import type { CurrentRun } from "../../services/CurrentRun.js"
+import type { IdGenerator } from "../../services/IdGenerator.js"
+import type { LlmClient } from "../../services/LlmClient.js"
+import type { PriceBook } from "../../services/PriceBook.js"
+import type { RunCreated } from "../domain/Event.js"
+import * as LlmSpan from "./LlmSpan.js"
+import * as Recorder from "./Recorder.js"
+import * as RunSpan from "./RunSpan.js"
+
+/**
+ * All that a program needs which only makes calls: a run that is open for as long as the program uses this layer, and
+ * `LlmSpan` to call in it. An event log, evidence and telemetry are used when the build context has them.
+ */
+export const layer = (
+  created: RunCreated,
+): Layer.Layer<
+  LlmSpan.LlmSpan | Recorder.Recorder | Tracer.ParentSpan,
+  never,
+  CurrentRun | IdGenerator | LlmClient | PriceBook
+> => Layer.merge(LlmSpan.layer, RunSpan.layer(created)).pipe(Layer.provideMerge(Recorder.layer))

@@ -1,0 +1,315 @@
+import { spawn, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as nodePath from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as CurrentRunFolder from "../../layers/CurrentRunFolder.js"
+import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
+import { CurrentRun } from "../../services/CurrentRun.js"
+import { EventLog } from "../../services/EventLog.js"
+import type { Event } from "../../src/domain/Event.js"
+import { GENESIS_HASH } from "../../src/domain/Ids.js"
+import * as EventSamples from "../support/EventSamples.js"
+import * as RunFolders from "../support/RunFolders.js"
+import * as WarningLog from "../support/WarningLog.js"
+
+/** A run in a plain folder, without a lock, so that a test can open its log again and again. */
+const runIn = (directory: string) =>
+  Layer.succeed(CurrentRun, {
+    runId: "run-001",
+    parentRunId: Option.none(),
+    directory: Option.some(directory),
+    trace: Option.none(),
+    resumed: false,
+    uniqueCallId: Effect.succeed,
+    nextAttempt: () => Effect.succeed(1),
+  })
+
+const logIn = (directory: string, durability: EventLogNdjson.Durability = "process") =>
+  Layer.provide(EventLogNdjson.layer({ durability }), runIn(directory))
+
+const append = (directory: string, ...events: ReadonlyArray<Event>) =>
+  Effect.flatMap(EventLog, (log) => Effect.forEach(events, log.append)).pipe(Effect.provide(logIn(directory)))
+
+const fileOf = (directory: string): string => nodePath.join(directory, EventLogNdjson.FILE)
+const linesOf = (directory: string): ReadonlyArray<string> =>
+  fs.readFileSync(fileOf(directory), "utf8").split("\n").slice(0, -1)
+const tornFiles = (directory: string): ReadonlyArray<string> =>
+  fs.readdirSync(directory).filter((name) => name.startsWith("events.torn-"))
+const rewrite = (directory: string, lines: ReadonlyArray<string>): void =>
+  fs.writeFileSync(fileOf(directory), lines.map((line) => `${line}\n`).join(""))
+
+const three = [EventSamples.event(0, EventSamples.created), EventSamples.event(1), EventSamples.event(2)]
+
+describe("EventLogNdjson", () => {
+  it.scoped("a log is one canonical line an event, private, and goes on where an earlier process stopped", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, ...three)
+      yield* append(folder, EventSamples.event(3))
+      const report = yield* EventLogNdjson.verifyFile(fileOf(folder))
+      expect(report).toMatchObject({ lines: 4, problems: [] })
+      expect(fs.statSync(fileOf(folder)).mode & 0o777).toBe(0o600)
+      expect(
+        linesOf(folder).every(
+          (line) => Object.keys(JSON.parse(line)).join() === Object.keys(JSON.parse(line)).sort().join(),
+        ),
+      ).toBe(true)
+      const read = yield* Stream.runCollect(EventLogNdjson.readAll(fileOf(folder)))
+      expect(Chunk.toReadonlyArray(read).map((event) => event.event_id)).toEqual(
+        [0, 1, 2, 3].map((n) => EventSamples.event(n).event_id),
+      )
+      expect(tornFiles(folder)).toEqual([])
+    }),
+  )
+
+  it.scoped("a last record cut at any byte is set aside, every line left parses, and the next record is kept", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, ...three)
+      const whole = fs.readFileSync(fileOf(folder))
+      const lastLine = Buffer.byteLength(linesOf(folder)[2] ?? "") + 1
+      for (let cut = 1; cut <= lastLine; cut++) {
+        const torn = whole.subarray(0, whole.length - cut)
+        fs.writeFileSync(fileOf(folder), torn)
+        const warnings = WarningLog.make()
+        yield* append(folder, EventSamples.event(7)).pipe(Effect.provide(warnings.layer))
+        const report = yield* EventLogNdjson.verifyFile(fileOf(folder))
+        expect(report).toMatchObject({ lines: 3, problems: [] })
+        expect(JSON.parse(linesOf(folder)[2] ?? "").event_id).toBe(EventSamples.event(7).event_id)
+        const [kept, ...more] = tornFiles(folder)
+        if (cut === lastLine) {
+          expect([kept, warnings.warnings()]).toEqual([undefined, []])
+          continue
+        }
+        expect([kept, more]).toEqual(["events.torn-1", []])
+        const tail = whole.subarray(whole.length - lastLine, whole.length - cut)
+        expect(fs.readFileSync(nodePath.join(folder, "events.torn-1")).equals(tail)).toBe(true)
+        expect(warnings.warnings().join()).toContain("events.torn-1")
+        fs.rmSync(nodePath.join(folder, "events.torn-1"))
+      }
+    }),
+  )
+
+  it.scoped("garbage behind the last record, with or without newlines, is set aside each time under a new name", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, ...three)
+      for (const garbage of ["{", "garbage\nmore\n", "\u0000".repeat(5000), "{}\n", `${"x".repeat(300_000)}\n\n`]) {
+        fs.appendFileSync(fileOf(folder), garbage)
+        yield* append(folder, EventSamples.event(8)).pipe(Effect.provide(WarningLog.make().layer))
+      }
+      const report = yield* EventLogNdjson.verifyFile(fileOf(folder))
+      expect(report).toMatchObject({ lines: 8, problems: [] })
+      expect(tornFiles(folder).length).toBe(5)
+    }),
+  )
+
+  it.scoped("a file of garbage only becomes an empty log, and nothing of it is lost", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      fs.writeFileSync(fileOf(folder), "not a log\nat all")
+      yield* append(folder, ...three).pipe(Effect.provide(WarningLog.make().layer))
+      expect(yield* EventLogNdjson.verifyFile(fileOf(folder))).toMatchObject({ lines: 3, problems: [] })
+      expect(fs.readFileSync(nodePath.join(folder, "events.torn-1"), "utf8")).toBe("not a log\nat all")
+    }),
+  )
+
+  it.live(
+    "kill -9 in the middle of appending loses nothing that append returned from, and the run can be taken over",
+    () =>
+      Effect.gen(function* () {
+        const runsDir = yield* RunFolders.temporary
+        fs.mkdirSync(nodePath.join(runsDir, "run-001"))
+        for (let round = 0; round < 3; round++) {
+          const before = round === 0 ? 0 : linesOf(nodePath.join(runsDir, "run-001")).length
+          const returned = yield* appendUntilKilled(runsDir, 200 + 57 * round)
+          const folder = nodePath.join(runsDir, "run-001")
+          const after = yield* Effect.flatMap(EventLog, (log) => log.verify).pipe(
+            Effect.provide(
+              Layer.provide(
+                EventLogNdjson.layer({ durability: "process" }),
+                CurrentRunFolder.layer({ runsDir, runId: "run-001", resume: true, config: {} }),
+              ),
+            ),
+            Effect.provide(WarningLog.make().layer),
+          )
+          expect(after.problems).toEqual([])
+          expect(after.lines).toBeGreaterThanOrEqual(before + returned)
+          const ids = linesOf(folder)
+            .slice(before)
+            .map((line) => JSON.parse(line).event_id)
+          expect(ids.slice(0, returned)).toEqual(
+            Array.from({ length: returned }, (_, n) => EventSamples.event(n).event_id),
+          )
+          expect(fs.existsSync(nodePath.join(folder, "lock"))).toBe(false)
+        }
+      }).pipe(Effect.scoped),
+    120_000,
+  )
+
+  it.scoped("verify names the line of an edit, a removal, a swap, an insertion and a cut", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, ...three, EventSamples.event(3), EventSamples.event(4, EventSamples.completed))
+      const lines = linesOf(folder)
+      const at = (index: number): string => lines[index] ?? ""
+      const blamed = (changed: ReadonlyArray<string>) => {
+        rewrite(folder, changed)
+        return Effect.map(EventLogNdjson.verifyFile(fileOf(folder)), ({ problems }) => [
+          ...new Set(problems.map(({ line }) => line)),
+        ])
+      }
+      expect(yield* blamed(lines)).toEqual([])
+      expect(yield* blamed(lines.with(1, at(1).replace("1500", "1")))).toEqual([2])
+      expect(yield* blamed(lines.toSpliced(2, 1))).toEqual([3, 4])
+      expect(yield* blamed([at(0), at(2), at(1), at(3), at(4)])).toEqual([2, 3, 4])
+      expect(yield* blamed(lines.toSpliced(2, 0, at(0)))).toContain(3)
+      expect(yield* blamed(lines.with(2, ""))).toEqual([3])
+      fs.writeFileSync(fileOf(folder), Buffer.concat([Buffer.from(`${at(0)}\n`), Buffer.from([0xff, 0x0a])]))
+      expect((yield* EventLogNdjson.verifyFile(fileOf(folder))).problems).toEqual([
+        { line: 2, problem: "is not UTF-8" },
+      ])
+      fs.writeFileSync(fileOf(folder), `${at(0)}\n${at(1).slice(0, 40)}`)
+      const cut = yield* EventLogNdjson.verifyFile(fileOf(folder))
+      expect(cut).toMatchObject({ lines: 1, problems: [{ line: 2, problem: expect.stringContaining("cut off") }] })
+    }),
+  )
+
+  it.scoped("readers leave damaged lines out with a warning and do not stop there", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, ...three)
+      rewrite(folder, linesOf(folder).with(1, "damaged"))
+      const warnings = WarningLog.make()
+      const events = yield* Stream.runCollect(EventLogNdjson.readAll(fileOf(folder))).pipe(
+        Effect.provide(warnings.layer),
+      )
+      expect(Chunk.size(events)).toBe(2)
+      expect(warnings.warnings().join()).toContain("line 2")
+      yield* Effect.flatMap(EventLog, (log) => log.read({ offset: 0, lines: 0, hash: GENESIS_HASH }, 1_000_000)).pipe(
+        Effect.map((slice) => expect([slice.events.length, slice.end.lines]).toEqual([2, 3])),
+        Effect.provide(logIn(folder)),
+        Effect.provide(WarningLog.make().layer),
+      )
+    }),
+  )
+
+  it.scoped("T13 a log that cannot be opened says so with its path and the next step, also as root", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      const failing = (directory: string) => Effect.flip(append(directory, EventSamples.event(0)))
+      fs.mkdirSync(fileOf(folder))
+      expect(yield* failing(folder)).toMatchObject({
+        operation: "open",
+        path: fileOf(folder),
+        message: expect.stringContaining("folder"),
+      })
+      const underFile = nodePath.join(folder, "file")
+      fs.writeFileSync(underFile, "")
+      expect((yield* failing(underFile)).message).toMatch(/ENOTDIR/)
+      expect((yield* failing(nodePath.join(folder, "absent"))).message).toMatch(/does not exist/)
+      const linked = nodePath.join(folder, "linked")
+      fs.mkdirSync(linked)
+      fs.symlinkSync("/dev/null", fileOf(linked))
+      expect((yield* failing(linked)).message).toMatch(/link/)
+    }),
+  )
+
+  it.scoped("an append after the log's scope closed fails and writes into nobody's file", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      const log = yield* EventLog.pipe(Effect.provide(logIn(folder)))
+      const other = fs.openSync(nodePath.join(folder, "other"), "a+")
+      const error = yield* Effect.flip(log.append(EventSamples.event(0)))
+      expect(error.message).toContain("closed")
+      expect(fs.fstatSync(other).size).toBe(0)
+      fs.closeSync(other)
+    }),
+  )
+
+  it.scoped("a cursor survives the process; one that does not fit the log is ignored with a warning", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      const cursor = nodePath.join(folder, "telemetry.cursor")
+      const acknowledged = Effect.flatMap(EventLog, (log) => log.acknowledged).pipe(Effect.provide(logIn(folder)))
+      const start = { offset: 0, lines: 0, hash: GENESIS_HASH }
+      yield* append(folder, ...three)
+      const head = yield* Effect.flatMap(EventLog, (log) => Effect.tap(log.head, log.acknowledge)).pipe(
+        Effect.provide(logIn(folder)),
+      )
+      expect(yield* acknowledged).toEqual(head)
+      expect(fs.statSync(cursor).mode & 0o777).toBe(0o600)
+      const wrong = [
+        JSON.stringify({ ...head, offset: head.offset + 1 }),
+        JSON.stringify({ ...head, offset: head.offset - 1 }),
+        JSON.stringify({ ...head, hash: GENESIS_HASH }),
+        JSON.stringify({ ...head, lines: 7 }),
+        "garbage",
+        "",
+      ]
+      for (const text of wrong) {
+        fs.writeFileSync(cursor, text)
+        const warnings = WarningLog.make()
+        expect(yield* acknowledged.pipe(Effect.provide(warnings.layer))).toEqual(start)
+        expect(warnings.warnings().join()).toContain("telemetry.cursor")
+      }
+    }),
+  )
+
+  it.scoped(
+    "a full disk fails the append with its next step, leaves whole lines, and the log goes on once there is room",
+    () =>
+      Effect.gen(function* () {
+        const mounted = yield* smallDisk
+        if (Option.isNone(mounted)) {
+          return yield* Effect.logError("SKIPPED: a small tmpfs cannot be mounted here, so a full disk was not tried")
+        }
+        const folder = mounted.value
+        const ballast = nodePath.join(folder, "ballast")
+        fs.writeFileSync(ballast, Buffer.alloc(64 * 1024))
+        yield* Effect.gen(function* () {
+          const log = yield* EventLog
+          const fill = Effect.forEach(Array.from({ length: 5000 }), (_, n) => log.append(EventSamples.event(n)))
+          const error = yield* Effect.flip(fill)
+          expect(error.message).toMatch(/disk is full.*ENOSPC/)
+          const full = yield* EventLogNdjson.verifyFile(fileOf(folder))
+          expect(full.problems).toEqual([])
+          expect(full.lines).toBeGreaterThan(100)
+          fs.rmSync(ballast)
+          yield* log.append(EventSamples.event(9999))
+          expect(yield* log.verify).toMatchObject({ lines: full.lines + 1, problems: [] })
+        }).pipe(Effect.provide(logIn(folder)))
+      }),
+  )
+})
+
+const appendUntilKilled = (runsDir: string, atLeast: number): Effect.Effect<number> =>
+  Effect.async((resume) => {
+    const main = nodePath.join(import.meta.dirname, "../support/appendMain.ts")
+    const child = spawn(process.execPath, ["--import", "tsx", main, runsDir, "run-001"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    let told = ""
+    child.stdout.on("data", (chunk: Buffer) => {
+      told += chunk.toString("utf8")
+      if (told.split("\n").length > atLeast) child.kill("SIGKILL")
+    })
+    child.on("close", () => resume(Effect.succeed(told.split("\n").length - 1)))
+  })
+
+/** A file system of one megabyte, unmounted when the scope closes; none where this process may not mount. */
+const smallDisk = Effect.acquireRelease(
+  Effect.map(RunFolders.temporary, (folder) => {
+    const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
+    return status === 0 ? Option.some(folder) : Option.none<string>()
+  }),
+  Option.match({
+    onNone: () => Effect.void,
+    onSome: (folder) => Effect.sync(() => spawnSync("umount", [folder])),
+  }),
+)
