@@ -5,12 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as HttpRetry from "../src/domain/HttpRetry.js"
 import type { LlmRequest } from "../src/domain/Llm.js"
+import { mask } from "../src/domain/Secrets.js"
 import { type AttemptFailure, failure, reasonOfStatus } from "./AnthropicFailure.js"
 import { type DecodedAnswer, decode, isEmpty, SAMPLING_API_VERSION, toBody } from "./AnthropicMessages.js"
 
 const DETAIL_LIMIT = 400
-/** Longer than any attempt may take: the layer's own timeout is the one that counts. */
-const SDK_TIMEOUT_MILLIS = 2 ** 31 - 1
+/** How much longer than the layer the SDK waits: the layer's own timeout is the one that counts. */
+const SDK_GRACE_MILLIS = 5000
 
 /** A Messages API and the right to use it. No client: `problem` says why requests cannot be sent. */
 export interface Endpoint {
@@ -46,19 +47,23 @@ const addressOf = (text: string): Address | null => {
 
 const decoded = (part: string): Either.Either<string, unknown> => Either.try(() => decodeURIComponent(part))
 
-const makeClient = (Client: typeof Anthropic, apiKey: string, baseURL: string): Anthropic =>
+const makeClient = (Client: typeof Anthropic, apiKey: string, baseURL: string, timeoutMillis: number): Anthropic =>
   new Client({
     apiKey,
     baseURL,
     webhookKey: null,
     maxRetries: 0,
-    timeout: SDK_TIMEOUT_MILLIS,
+    timeout: Math.min(2 ** 31 - 1, Math.ceil(timeoutMillis) + SDK_GRACE_MILLIS),
     openTelemetry: false,
     logLevel: "off",
   })
 
 /** The endpoint of a base URL and a key; nothing is sent. Credentials, query and trailing slashes of the URL are dropped. */
-export const makeEndpoint = (Client: typeof Anthropic, apiKey: string, baseUrl: string): Endpoint => {
+export const makeEndpoint = (
+  Client: typeof Anthropic,
+  options: { readonly apiKey: string; readonly baseUrl: string; readonly timeoutMillis: number },
+): Endpoint => {
+  const { apiKey, baseUrl, timeoutMillis } = options
   const key = apiKey.trim()
   const address = addressOf(baseUrl)
   const secrets = [key, apiKey, ...(address?.credentials ?? [])].filter((secret) => secret !== "")
@@ -76,11 +81,17 @@ export const makeEndpoint = (Client: typeof Anthropic, apiKey: string, baseUrl: 
       secrets,
     }
   }
-  return { baseUrl: address.baseUrl, client: makeClient(Client, key, address.baseUrl), problem: null, secrets }
+  return {
+    baseUrl: address.baseUrl,
+    client: makeClient(Client, key, address.baseUrl, timeoutMillis),
+    problem: null,
+    secrets,
+  }
 }
 
-const short = (text: string): string => {
-  const line = text.replace(/\s+/g, " ").trim()
+/** One line of a text that somebody else wrote. Secrets go first: a cut must not leave half of one. */
+const short = (text: string, secrets: ReadonlyArray<string>): string => {
+  const line = mask(text, secrets).replace(/\s+/g, " ").trim()
   return line.length > DETAIL_LIMIT ? `${line.slice(0, DETAIL_LIMIT)}…` : line
 }
 
@@ -90,13 +101,14 @@ const rootOf = (cause: unknown): unknown =>
 const connectionFailure = (
   cause: unknown,
   what: string,
+  secrets: ReadonlyArray<string>,
   answered: { readonly status?: number; readonly requestId?: string | null } = {},
 ): AttemptFailure => {
   const root = rootOf(cause)
   const code = root instanceof Error && "code" in root && typeof root.code === "string" ? root.code : ""
   const words = root instanceof Error ? root.message : String(root)
   const detail = words.includes(code) ? `${what}: ${words}` : `${what}: ${words} (${code})`
-  return failure({ reason: "Connection", detail: short(detail), again: true, cause, ...answered })
+  return failure({ reason: "Connection", detail: short(detail, secrets), again: true, cause, ...answered })
 }
 
 const isApiError = (cause: unknown): cause is APIError & { readonly status: number; readonly headers: Headers } =>
@@ -106,12 +118,16 @@ const isApiError = (cause: unknown): cause is APIError & { readonly status: numb
   "headers" in cause &&
   cause.headers instanceof Headers
 
-const statusFailure = (error: APIError & { readonly status: number; readonly headers: Headers }, now: number) => {
+const statusFailure = (
+  error: APIError & { readonly status: number; readonly headers: Headers },
+  secrets: ReadonlyArray<string>,
+  now: number,
+) => {
   const header: HttpRetry.HeaderLookup = (name) => error.headers.get(name)
   const again = HttpRetry.worthRetrying(error.status, header)
   return failure({
     reason: reasonOfStatus(error.status),
-    detail: short(error.apiMessage ?? error.message.replace(/^\d{3} /, "")),
+    detail: short(error.apiMessage ?? error.message.replace(/^\d{3} /, ""), secrets),
     again,
     retryable: again,
     status: error.status,
@@ -137,16 +153,16 @@ const request = (client: Anthropic, wanted: LlmRequest, signal: AbortSignal): Ef
     catch: (cause) => new RequestFailed({ cause }),
   })
 
-const failedRequest = (cause: unknown): Effect.Effect<AttemptFailure> =>
+const failedRequest = (cause: unknown, secrets: ReadonlyArray<string>): Effect.Effect<AttemptFailure> =>
   isApiError(cause)
-    ? Effect.map(Clock.currentTimeMillis, (now) => statusFailure(cause, now))
-    : Effect.succeed(connectionFailure(cause, "no answer"))
+    ? Effect.map(Clock.currentTimeMillis, (now) => statusFailure(cause, secrets, now))
+    : Effect.succeed(connectionFailure(cause, "no answer", secrets))
 
-const read = (response: Response): Effect.Effect<string, AttemptFailure> =>
+const read = (response: Response, secrets: ReadonlyArray<string>): Effect.Effect<string, AttemptFailure> =>
   Effect.tryPromise({
     try: () => response.text(),
     catch: (cause) =>
-      connectionFailure(cause, "the connection ended within the answer", {
+      connectionFailure(cause, "the connection ended within the answer", secrets, {
         status: response.status,
         requestId: response.headers.get("request-id"),
       }),
@@ -175,6 +191,7 @@ const interpret = (response: Response, body: string): Either.Either<Answered, At
 
 const exchange = (
   client: Anthropic,
+  secrets: ReadonlyArray<string>,
   wanted: LlmRequest,
   signal: AbortSignal,
   onHeaders: (headers: Headers) => Effect.Effect<void>,
@@ -182,10 +199,10 @@ const exchange = (
   Effect.gen(function* () {
     const response = yield* request(client, wanted, signal).pipe(
       Effect.tapError(({ cause }) => (isApiError(cause) ? onHeaders(cause.headers) : Effect.void)),
-      Effect.catchAll(({ cause }) => Effect.flip(failedRequest(cause))),
+      Effect.catchAll(({ cause }) => Effect.flip(failedRequest(cause, secrets))),
     )
     yield* onHeaders(response.headers)
-    const body = yield* read(response)
+    const body = yield* read(response, secrets)
     return yield* interpret(response, body)
   })
 
@@ -198,13 +215,13 @@ export const send = (
   wanted: LlmRequest,
   onHeaders: (headers: Headers) => Effect.Effect<void>,
 ): Effect.Effect<Answered, AttemptFailure> => {
-  const { client, problem } = endpoint
+  const { client, problem, secrets } = endpoint
   if (client === null) {
     return Effect.fail(problem ?? failure({ reason: "InvalidRequest", detail: "there is no address to send to" }))
   }
   return Effect.acquireUseRelease(
     Effect.sync(() => new AbortController()),
-    ({ signal }) => exchange(client, wanted, signal, onHeaders),
+    ({ signal }) => exchange(client, secrets, wanted, signal, onHeaders),
     (controller) => Effect.sync(() => controller.abort()),
   )
 }

@@ -221,7 +221,7 @@ const make = (options: Options): Effect.Effect<CurrentRunService, RunFolderError
       runId: folder.runId,
       parentRunId: Option.fromNullable(options.parentRunId ?? past.parentRunId),
       directory: Option.some(folder.path),
-      trace: RunPlace.resolve(folder.runId, past.trace ?? options.trace),
+      trace: RunPlace.resolve(folder.runId, options.resume ? past.trace : options.trace),
       resumed: options.resume,
       uniqueCallId: names.uniqueCallId,
       nextAttempt: names.nextAttempt,

@@ -30,6 +30,8 @@ export interface LlmClientAnthropicOptions {
   readonly retryBase?: Duration.DurationInput | undefined
   /** A `retry-after` longer than this is not waited for; 2 minutes by default. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** The address is known to be the sandbox's, before its first answer says so; false by default. */
+  readonly sandbox?: boolean | undefined
 }
 
 interface Policy {
@@ -154,16 +156,20 @@ const make = (options: LlmClientAnthropicOptions): Effect.Effect<LlmClientServic
     const sdk = yield* Effect.promise(
       (): Promise<{ readonly Anthropic: typeof Anthropic }> => import("@anthropic-ai/sdk"),
     )
-    const endpoint = makeEndpoint(sdk.Anthropic, Redacted.value(options.apiKey), options.baseUrl ?? DEFAULT_BASE_URL)
     const policy: Policy = {
       timeout: Duration.decode(options.timeout ?? "120 seconds"),
       maxRetries: Math.max(0, options.maxRetries ?? 3),
       retryBase: Duration.decode(options.retryBase ?? "500 millis"),
       maxRetryAfterMs: Duration.toMillis(options.maxRetryAfter ?? "2 minutes"),
     }
-    const isSandbox = yield* Ref.make(false)
+    const endpoint = makeEndpoint(sdk.Anthropic, {
+      apiKey: Redacted.value(options.apiKey),
+      baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
+      timeoutMillis: Duration.toMillis(policy.timeout),
+    })
+    const isSandbox = yield* Ref.make(options.sandbox ?? false)
     return {
-      provider: "anthropic",
+      provider: options.sandbox === true ? "sandbox" : "anthropic",
       baseUrl: endpoint.baseUrl,
       generate: generateWith(endpoint, policy, isSandbox),
     }

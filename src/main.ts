@@ -1,24 +1,15 @@
 import { fileURLToPath } from "node:url"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
-import * as NodeCommandExecutor from "@effect/platform-node/NodeCommandExecutor"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import manifest from "../package.json" with { type: "json" }
 import { CurrentRun } from "../services/CurrentRun.js"
-import { EvidenceStore, type EvidenceStoreService } from "../services/EvidenceStore.js"
+import type { EvidenceStoreService } from "../services/EvidenceStore.js"
 import { LlmClient, type LlmClientService } from "../services/LlmClient.js"
-import * as Ansi from "./cli/Ansi.js"
-import { run } from "./cli/Cli.js"
 import { ExitCode, usage } from "./cli/CommandError.js"
-import * as ErrorStream from "./cli/ErrorStream.js"
 import { type Answerer, type LaunchSetup, Wiring, type WiringService } from "./cli/Wiring.js"
 import type { RunConfig } from "./domain/RunConfig.js"
 
@@ -62,9 +53,15 @@ const sending = ({ telemetry }: LaunchSetup) =>
 /** The evidence of every other run under the runs folder, the newest first. */
 const earlierEvidence = ({ runsDir, capture, secrets }: LaunchSetup, own: Option.Option<string>) =>
   Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const { fromDirectory } = yield* Effect.promise(() => import("../layers/EvidenceStoreFiles.js"))
+    const [{ FileSystem }, { Path }, { fromDirectory }] = yield* Effect.promise(() =>
+      Promise.all([
+        import("@effect/platform/FileSystem"),
+        import("@effect/platform/Path"),
+        import("../layers/EvidenceStoreFiles.js"),
+      ]),
+    )
+    const fs = yield* FileSystem
+    const path = yield* Path
     const names = yield* Effect.orElseSucceed(fs.readDirectory(runsDir), () => [])
     const folders = names
       .toSorted()
@@ -94,6 +91,7 @@ const answering = (setup: LaunchSetup) =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const { directory } = yield* CurrentRun
+      const { EvidenceStore } = yield* Effect.promise(() => import("../services/EvidenceStore.js"))
       const own = setup.resume ? [yield* EvidenceStore] : []
       if (setup.answerer.kind === "replay") {
         return answeredFrom([...own, ...(yield* earlierEvidence(setup, directory))], Option.none())
@@ -130,7 +128,10 @@ const Launch: WiringService["launch"] = (setup) =>
 
 const wiring: WiringService = {
   version: manifest.version,
-  packageFolder: fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? ".." : "../..", import.meta.url)),
+  packageFolder: fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? ".." : "../..", import.meta.url)).replace(
+    /[\\/]$/,
+    "",
+  ),
   launch: Launch,
   prices,
   serverReader: (access) => room(async () => (await import("../layers/RunReaderHttp.js")).layer(access)),
@@ -144,44 +145,51 @@ const wiring: WiringService = {
     ),
 }
 
-const Platform = Layer.mergeAll(
-  NodeCommandExecutor.layer,
-  NodePath.layer,
-  NodeTerminal.layer,
-  FetchHttpClient.layer,
-).pipe(Layer.provideMerge(NodeFileSystem.layer))
+const Platform = room(async () => {
+  const [NodeCommandExecutor, NodeFileSystem, NodePath, NodeTerminal, FetchHttpClient] = await Promise.all([
+    import("@effect/platform-node/NodeCommandExecutor"),
+    import("@effect/platform-node/NodeFileSystem"),
+    import("@effect/platform-node/NodePath"),
+    import("@effect/platform-node/NodeTerminal"),
+    import("@effect/platform/FetchHttpClient"),
+  ])
+  return Layer.mergeAll(NodeCommandExecutor.layer, NodePath.layer, NodeTerminal.layer, FetchHttpClient.layer).pipe(
+    Layer.provideMerge(NodeFileSystem.layer),
+  )
+})
 
-const isDebug = process.argv.some(
-  (word, index) => /^(?:all|trace|debug)$/.test(word) && /^--log-level$/.test(process.argv[index - 1] ?? ""),
-)
-
-const Screen = Layer.unwrapEffect(
-  Effect.map(Ansi.wanted(process.stderr.isTTY), (colour) =>
-    ErrorStream.layer(
-      {
-        write: (text) => process.stderr.write(text),
-        isTerminal: process.stderr.isTTY,
-        columns: () => process.stderr.columns,
-      },
-      { colour, debug: isDebug },
-    ),
-  ),
-)
-
-/** Colours that the help text brings along stay away from pipes and from those who set `NO_COLOR`. */
-const onThisConsole = <A, E, R>(program: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const console = yield* Effect.console
-    const isColoured = yield* Ansi.wanted(process.stdout.isTTY && process.stderr.isTTY)
-    return yield* isColoured ? program : Effect.withConsole(program, Ansi.uncoloured(console))
-  })
+/** Standard error, with the colours and details that were asked for. */
+const Screen = room(async () => {
+  const [Ansi, ErrorStream] = await Promise.all([import("./cli/Ansi.js"), import("./cli/ErrorStream.js")])
+  const { stderr, argv } = process
+  const stream = {
+    write: (text: string) => stderr.write(text),
+    isTerminal: stderr.isTTY,
+    columns: () => stderr.columns,
+  }
+  const debug = argv.some((word, index) => /^(?:all|trace|debug)$/.test(word) && argv[index - 1] === "--log-level")
+  return Layer.unwrapEffect(
+    Effect.map(Ansi.wanted(stderr.isTTY), (colour) => ErrorStream.layer(stream, { colour, debug })),
+  )
+})
 
 const Main = Layer.mergeAll(Platform, Layer.succeed(Wiring, wiring), Screen)
+
+/** Colours that the help text brings along stay away from pipes and from those who set `NO_COLOR`. */
+const commandLine = Effect.gen(function* () {
+  const [Ansi, Cli] = yield* Effect.promise(() => Promise.all([import("./cli/Ansi.js"), import("./cli/Cli.js")]))
+  const console = yield* Effect.console
+  const isColoured = yield* Ansi.wanted(process.stdout.isTTY && process.stderr.isTTY)
+  const program = Effect.provide(Cli.run(process.argv), Main)
+  return yield* isColoured ? program : Effect.withConsole(program, Ansi.uncoloured(console))
+})
+
+const isVersionAsked = process.argv.length === 3 && process.argv[2] === "--version"
 
 // A reader that has seen enough (`runledger runs | head`) closes the pipe: that is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : ExitCode.failed))
 
-NodeRuntime.runMain(onThisConsole(run(process.argv)).pipe(Effect.provide(Main)), {
+NodeRuntime.runMain(isVersionAsked ? Effect.as(Console.log(manifest.version), ExitCode.done) : commandLine, {
   disableErrorReporting: true,
   disablePrettyLogger: true,
   // Nothing but an interruption (Ctrl-C, or SIGTERM) comes out as a failure.

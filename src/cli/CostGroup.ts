@@ -2,8 +2,7 @@ import { isError } from "../domain/CallMeasure.js"
 import type { CallRow } from "./CallRow.js"
 
 /** What costs are grouped by. */
-export const KEYS = ["model", "day", "worker", "commit"] as const
-export type Key = (typeof KEYS)[number]
+export type Key = "model" | "day" | "worker" | "commit"
 
 /** Calls that share a model, day, worker or commit. `cost_usd` is real money only, null when some of it is unknown. */
 export interface CostGroup {

@@ -10,8 +10,7 @@ import * as Option from "effect/Option"
 import { PriceBook } from "../../services/PriceBook.js"
 import { RunStore } from "../../services/RunStore.js"
 import { DEFAULT_MODEL } from "../domain/RunConfig.js"
-import type { Environment } from "./Environment.js"
-import { DEFAULT_API_URL, DEFAULT_RUNS_DIR } from "./LaunchSettings.js"
+import { type Environment, runsDirOf, serverOf } from "./Environment.js"
 import * as ServerProbe from "./ServerProbe.js"
 import { type Platform, Wiring } from "./Wiring.js"
 
@@ -176,8 +175,8 @@ export const examine = (
   versions: { readonly node: string; readonly runledger: string },
 ): Effect.Effect<ReadonlyArray<Finding>, never, Wiring | Platform | HttpClient.HttpClient> =>
   Effect.gen(function* () {
-    const runsDir = Option.getOrElse(env.runsDir, () => DEFAULT_RUNS_DIR)
-    const endpoint = Option.getOrElse(env.telemetryUrl, () => DEFAULT_API_URL)
+    const runsDir = runsDirOf(Option.none(), env)
+    const endpoint = serverOf(env)
     const probe = yield* ServerProbe.probe(endpoint)
     return [
       node(versions.node),

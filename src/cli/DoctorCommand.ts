@@ -1,43 +1,11 @@
 import * as Command from "@effect/cli/Command"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import type { Style } from "./Ansi.js"
-import { checkFailed } from "./CommandError.js"
-import type { Finding } from "./Doctor.js"
-import * as Dress from "./Dress.js"
-import * as Environment from "./Environment.js"
-import * as Figures from "./Figures.js"
-import { json, printJson } from "./Reading.js"
-import * as Table from "./Table.js"
-import { Wiring } from "./Wiring.js"
+import { json } from "./ReadOptions.js"
 
-const coloured = (style: Style, { result }: Finding): string => {
-  if (result === "ok") return style.green(result)
-  return result === "warn" ? style.yellow(result) : style.red(result)
-}
-
-const report = (style: Style, findings: ReadonlyArray<Finding>): string =>
-  Table.render(
-    [{ title: "CHECK" }, { title: "" }, { title: "FOUND" }],
-    findings.flatMap((finding) => [
-      [finding.check, coloured(style, finding), finding.detail],
-      ...(finding.mend === null ? [] : [["", "", style.bold(`→ ${finding.mend}`)]]),
-    ]),
-    style.dim,
-  )
-
-/** Says what is wrong with this set-up and how to mend it: exit code 3 when something is. */
-export const doctor = Command.make("doctor", { json }, (options) =>
-  Effect.gen(function* () {
-    const { examine } = yield* Effect.promise(() => import("./Doctor.js"))
-    const { version } = yield* Wiring
-    const findings = yield* examine(yield* Environment.load, { node: process.versions.node, runledger: version })
-    yield* options.json ? printJson(findings) : Console.log(report(yield* Dress.style, findings))
-    const failed = findings.filter((finding) => finding.result === "fail")
-    if (failed.length > 0) {
-      return yield* checkFailed(
-        `${Figures.plural(failed.length, "check")} failed: ${failed.map((finding) => finding.check).join(", ")}.`,
-      )
-    }
-  }),
+/** Says what is wrong with this set-up. */
+export const doctor = Command.make("doctor", { json }, (given) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./DoctorProgram.js")),
+    ({ program }) => program(given),
+  ),
 )

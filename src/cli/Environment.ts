@@ -126,3 +126,13 @@ export const load: Effect.Effect<Environment, CommandError> = Effect.mapError(co
 /** Text of a variable named at run time, such as `telemetry.token_env`. */
 export const tokenFrom = (name: string): Effect.Effect<Option.Option<Redacted.Redacted<string>>, CommandError> =>
   Effect.mapError(secret(name), settingError)
+
+export const DEFAULT_RUNS_DIR = "runs"
+export const DEFAULT_API_URL = "http://localhost:8765"
+
+/** Where runs are written: the flag, else the environment, else `runs`. */
+export const runsDirOf = (flag: Option.Option<string>, env: Environment): string =>
+  Option.getOrElse(flag, () => Option.getOrElse(env.runsDir, () => DEFAULT_RUNS_DIR))
+
+/** The server to read from: the environment's, else the default one. */
+export const serverOf = (env: Environment): string => Option.getOrElse(env.telemetryUrl, () => DEFAULT_API_URL)

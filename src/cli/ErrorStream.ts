@@ -14,6 +14,8 @@ export interface Stream {
   readonly columns: () => number
 }
 
+/** Of a terminal that does not tell its width. */
+const DEFAULT_COLUMNS = 80
 const CLEAR_LINE = "\r\u001b[2K"
 
 const label = (style: Style, level: LogLevel.LogLevel): string => {
@@ -57,8 +59,8 @@ export const layer = (
     stream.write(text)
   }
   const rewrite = (text: string): void => {
-    const room = Math.max(20, stream.columns() - 1)
-    stream.write(`${CLEAR_LINE}${style.dim(text.length > room ? `${text.slice(0, room - 1)}…` : text)}`)
+    const room = (stream.columns() || DEFAULT_COLUMNS) - 1
+    stream.write(`${CLEAR_LINE}${style.dim(text.length > room ? `${text.slice(0, Math.max(0, room - 1))}…` : text)}`)
     shown = true
   }
 

@@ -11,14 +11,14 @@ export const dollars = (nanoUsd: number): string => {
 
 /** What some calls cost. Money of `priced` calls and of the sandbox never meet. */
 export interface Spending {
-  readonly calls: number
+  readonly total_tokens: number
   readonly cost_nanousd: number
   readonly simulated_cost_nanousd: number
   readonly unpriced_calls: number
   readonly replayed_calls: number
 }
 
-/** Spending in words: real money first; what is simulated, replayed or unpriced says so and never reads as $0. */
+/** Spending in words: real money first; what is simulated, replayed, unpriced or used nothing never reads as $0. */
 export const spending = (spent: Spending): string => {
   const parts = [
     ...(spent.cost_nanousd > 0 ? [dollars(spent.cost_nanousd)] : []),
@@ -27,7 +27,7 @@ export const spending = (spent: Spending): string => {
     ...(spent.unpriced_calls > 0 ? [`${spent.unpriced_calls} unpriced`] : []),
   ]
   if (parts.length > 0) return parts.join(" + ")
-  return spent.calls === 0 ? "-" : "$0"
+  return spent.total_tokens === 0 ? "-" : "$0"
 }
 
 /** One call's cost with its standing. */

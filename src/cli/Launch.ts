@@ -192,17 +192,13 @@ const work = (
     }).pipe(Effect.provide(recording))
   }).pipe(Effect.scoped)
 
-const undeliveredOf = (settings: LaunchSettings, { telemetry }: Opened) =>
+/** How many events the server lacks. What went wrong is telemetry's to say; where the run can be read is said here. */
+const undeliveredOf = ({ run, telemetry }: Opened) =>
   Effect.gen(function* () {
-    const delivery = yield* telemetry.delivery
-    if (delivery.endpoint === null) return 0
-    if (delivery.undelivered > 0) {
-      const why = delivery.lastError === null ? "" : ` (${delivery.lastError})`
-      yield* Effect.logWarning(
-        `${Figures.plural(delivery.undelivered, "event")} did not reach ${delivery.endpoint}${why}. Nothing is lost: the run is whole in ${settings.runsDir}; read it with --local.`,
-      )
-    }
-    return delivery.undelivered
+    const { endpoint, undelivered } = yield* telemetry.delivery
+    if (endpoint === null || undelivered === 0) return 0
+    yield* Effect.logInfo(`The run itself is whole; read it with: runledger show ${run.runId} --local`)
+    return undelivered
   })
 
 const report = (settings: LaunchSettings, opened: Opened, why: Option.Option<string>) =>
@@ -216,7 +212,7 @@ const report = (settings: LaunchSettings, opened: Opened, why: Option.Option<str
       Effect.provide(wiring.folderReader(path.dirname(directory), path.basename(directory))),
       Effect.mapError((error) => failure(error.message, error)),
     )
-    const undelivered = yield* undeliveredOf(settings, opened)
+    const undelivered = yield* undeliveredOf(opened)
     if (Option.isNone(tree)) {
       return yield* failure(
         `The run's event log in ${directory} could not be written. ${Option.getOrElse(why, () => "Check the folder's permissions and the free disk space.")}`,

@@ -2,11 +2,13 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import { Provider } from "../domain/RunConfig.js"
-import { json, runsDir } from "./Reading.js"
+import type { Provider } from "../domain/RunConfig.js"
+import { json, runsDir } from "./ReadOptions.js"
+
+const PROVIDERS: ReadonlyArray<Provider> = ["anthropic", "openai", "sandbox", "replay"]
 
 /** Who answers; shared by `launch` and `start`. */
-export const provider = Options.choice("provider", Provider.literals).pipe(
+export const provider = Options.choice("provider", PROVIDERS).pipe(
   Options.withDescription("Who answers: anthropic with a key, sandbox without, replay from earlier runs' evidence"),
   Options.optional,
 )

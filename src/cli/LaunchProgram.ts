@@ -34,7 +34,7 @@ export const program = (options: LaunchOptions) =>
       return yield* usage("--resume keeps the run's id: leave --run-id away.")
     }
     const env = yield* Environment.load
-    const runsDir = LaunchSettings.runsDirOf(options.runsDir, env)
+    const runsDir = Environment.runsDirOf(options.runsDir, env)
     const file = yield* RunConfigFile.load({ file: options.config, resume: options.resume, runsDir })
     const settings = yield* LaunchSettings.resolve(options, file, env)
     const print = show(options.json)

@@ -13,7 +13,8 @@ export interface LaunchResult {
   readonly input_tokens: number
   readonly output_tokens: number
   readonly cost_usd: number | null
-  readonly cost_status: "priced" | "unpriced" | "simulated" | "replayed"
+  /** `none` when no call used a token. */
+  readonly cost_status: "priced" | "unpriced" | "simulated" | "replayed" | "none"
   readonly duration_ms: number
   /** Events that the server has not acknowledged. */
   readonly undelivered: number
@@ -26,7 +27,8 @@ const money = ({ totals }: RunTreeNode): Money => {
   if (totals.unpriced_calls > 0) return { cost_usd: null, cost_status: "unpriced" }
   if (totals.cost_nanousd > 0) return { cost_usd: totals.cost_usd, cost_status: "priced" }
   if (totals.simulated_cost_nanousd > 0) return { cost_usd: totals.simulated_cost_usd, cost_status: "simulated" }
-  return { cost_usd: 0, cost_status: totals.replayed_calls > 0 ? "replayed" : "priced" }
+  if (totals.replayed_calls > 0) return { cost_usd: 0, cost_status: "replayed" }
+  return { cost_usd: 0, cost_status: totals.total_tokens > 0 ? "priced" : "none" }
 }
 
 /** The result that a run's own log tells. */

@@ -19,9 +19,6 @@ export interface LaunchFlags {
   readonly runsDir: Option.Option<string>
 }
 
-export const DEFAULT_RUNS_DIR = "runs"
-export const DEFAULT_API_URL = "http://localhost:8765"
-
 /** Where events go, or why they stay. */
 export type TelemetrySettings =
   | {
@@ -104,16 +101,12 @@ const telemetryFrom = (
       on: true,
       endpoint: Option.getOrElse(
         chosen(env.telemetryUrl, Option.fromNullable(file.telemetry?.endpoint_url)),
-        () => DEFAULT_API_URL,
+        () => Environment.DEFAULT_API_URL,
       ),
       token: chosen(env.telemetryToken, named),
       requestTimeout: Option.getOrElse(env.telemetryTimeout, () => Duration.seconds(5)),
     }
   })
-
-/** Where runs are written: the flag, else the environment, else `runs`. */
-export const runsDirOf = (flag: Option.Option<string>, env: Environment.Environment): string =>
-  Option.getOrElse(chosen(flag, env.runsDir), () => DEFAULT_RUNS_DIR)
 
 /** Merges flags, environment, file and defaults. What cannot work is a usage error that says what to change. */
 export const resolve = (
@@ -156,7 +149,7 @@ export const resolve = (
       baseUrl,
       apiKey: env.anthropicApiKey,
       telemetry: yield* telemetryFrom(offline, file, env),
-      runsDir: runsDirOf(flags.runsDir, env),
+      runsDir: Environment.runsDirOf(flags.runsDir, env),
       capture: Option.getOrElse(env.capture, () => "redacted" as const),
       durability: Option.getOrElse(env.durability, () => "process" as const),
       pricesFile: env.prices,

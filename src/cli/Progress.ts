@@ -12,7 +12,6 @@ export interface Progress {
   readonly open: number
   readonly done: number
   readonly failed: number
-  readonly tokens: number
   readonly spending: Figures.Spending
 }
 
@@ -21,8 +20,7 @@ export const start: Progress = {
   open: 0,
   done: 0,
   failed: 0,
-  tokens: 0,
-  spending: { calls: 0, cost_nanousd: 0, simulated_cost_nanousd: 0, unpriced_calls: 0, replayed_calls: 0 },
+  spending: { total_tokens: 0, cost_nanousd: 0, simulated_cost_nanousd: 0, unpriced_calls: 0, replayed_calls: 0 },
 }
 
 type Finished = Extract<Event, { readonly type: "LLM_CALL_FINISHED" }>
@@ -34,9 +32,8 @@ const withFinished = (progress: Progress, { payload }: Finished): Progress => {
     ...progress,
     open: Math.max(0, progress.open - 1),
     done: progress.done + 1,
-    tokens: progress.tokens + payload.token_usage.total_tokens,
     spending: {
-      calls: spending.calls + 1,
+      total_tokens: spending.total_tokens + payload.token_usage.total_tokens,
       cost_nanousd: spending.cost_nanousd + (payload.cost_status === "priced" ? nano : 0),
       simulated_cost_nanousd: spending.simulated_cost_nanousd + (payload.cost_status === "simulated" ? nano : 0),
       unpriced_calls: spending.unpriced_calls + (payload.cost_status === "unpriced" ? 1 : 0),
@@ -71,8 +68,12 @@ export const line = (event: Event): string | null => {
       const said = success ? (output_summary ?? "done") : `failed: ${error ?? "no reason given"}`
       return `${worker} ${inert(said)} (${Figures.duration(duration_ms)})`
     }
-    case "LLM_CALL_FAILED":
-      return `${inert(event.payload.call_id)} failed: ${event.payload.error_class}: ${inert(event.payload.error_summary)}`
+    case "LLM_CALL_FAILED": {
+      const { call_id, error_class, http_status, attempts = [] } = event.payload
+      const http = typeof http_status === "number" ? [`HTTP ${http_status}`] : []
+      const tries = attempts.length > 1 ? [Figures.plural(attempts.length, "attempt")] : []
+      return `${inert(call_id)} failed (${[error_class, ...http, ...tries].join(", ")})`
+    }
     case "ISSUE_OPENED":
       return `note: ${inert(event.payload.message)}`
     case "BUDGET_ALERT":
@@ -89,7 +90,7 @@ export const status = (progress: Progress): string => {
     ...(progress.open > 0 ? [`${progress.open} running`] : []),
     ...(progress.failed > 0 ? [`${progress.failed} failed`] : []),
   ].join(", ")
-  return `${progress.worker ?? "starting"}: ${calls}, ${Figures.count(progress.tokens)} tokens, ${Figures.spending(progress.spending)}`
+  return `${progress.worker ?? "starting"}: ${calls}, ${Figures.count(progress.spending.total_tokens)} tokens, ${Figures.spending(progress.spending)}`
 }
 
 /** Where progress is shown. `clear` takes the rewritten line away before something else is printed. */

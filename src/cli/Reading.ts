@@ -1,4 +1,3 @@
-import * as Options from "@effect/cli/Options"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -6,21 +5,8 @@ import * as Option from "effect/Option"
 import { RunReader } from "../../services/RunReader.js"
 import { type CommandError, failure } from "./CommandError.js"
 import * as Environment from "./Environment.js"
-import { DEFAULT_API_URL, runsDirOf } from "./LaunchSettings.js"
 import * as ServerProbe from "./ServerProbe.js"
 import { type Platform, Wiring } from "./Wiring.js"
-
-export const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON document on stdout"))
-
-export const runsDir = Options.text("runs-dir").pipe(
-  Options.withPseudoName("DIR"),
-  Options.withDescription("Where runs are written (RUNLEDGER_RUNS_DIR, runs)"),
-  Options.optional,
-)
-
-export const local = Options.boolean("local").pipe(
-  Options.withDescription("Read the run folders instead of the server"),
-)
 
 /** Which runs a reading command looks at. */
 export interface Source {
@@ -50,10 +36,10 @@ export const withReader = <A, E, R>(
   Effect.gen(function* () {
     const wiring = yield* Wiring
     const env = yield* Environment.load
-    const folder = runsDirOf(source.runsDir, env)
+    const folder = Environment.runsDirOf(source.runsDir, env)
     const folders = wiring.folderReader(folder)
     if (source.local) return yield* Effect.provide(program, folders)
-    const endpoint = Option.getOrElse(env.telemetryUrl, () => DEFAULT_API_URL)
+    const endpoint = Environment.serverOf(env)
     const reason = why(yield* ServerProbe.probe(endpoint), endpoint)
     if (Option.isNone(reason)) {
       return yield* Effect.provide(program, wiring.serverReader({ endpoint, token: env.telemetryToken }))

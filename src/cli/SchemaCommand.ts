@@ -1,7 +1,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { printJson } from "./Reading.js"
 
 const NAMES = ["event", "run", "config"] as const
 
@@ -17,6 +17,6 @@ export const schema = Command.make(
   ({ name }) =>
     Effect.gen(function* () {
       const published = yield* Effect.promise(() => import("./PublishedSchema.js"))
-      yield* printJson(published.of(name))
+      yield* Console.log(JSON.stringify(published.of(name), null, 2))
     }),
 )

@@ -63,7 +63,7 @@ const API =
   /`[^`]*\([^`]*\)`|`[A-Za-z_$][\w$]*(?:[.#:][A-Za-z_$][\w$]*)+`|`--?[a-z][\w-]*[^`]*`|\b(?:exports?|function|method|class|interface|returns?|argument|parameter|callback|constructor|instance|property|option|endpoint|API|type alias|module)\b/i
 
 const FORMAT =
-  /\b(?:JSON5?|YAML|TOML|CSV|TSV|XML|HTML|CSS|Markdown|GFM|Parquet|NDJSON|JSONL|protobuf|Protocol Buffers|UTF-?8|UTF-?16|Base64|PDF|PNG|JPE?G|GIF|SVG|ZIP|gzip|tar(?:ball)?|SQLite|ISO[- ]8601|MIME|BOM|file formats?|encodings?|serializ\w+|media types?)\b/
+  /\b(?:JSON5?|YAML|TOML|CSV|TSV|XML|HTML|CSS|Markdown|GFM|Parquet|NDJSON|JSONL|protobuf|Protocol Buffers|UTF-?8|UTF-?16|Base64|PDF|PNG|JPE?G|GIF|SVG|ZIP|gzip|tar(?:ball)?|SQLite|ISO[- ]8601|MIME|BOM|file formats?|encodings?|serializ\w+|media types?)\b/i
 
 // What a condition denies is not what the product denies.
 const CONDITION = /^(?:if|when|whenever|unless|in case|to|for)\b[^,]*,|\bnot only\b/i

@@ -18,18 +18,28 @@ const withoutAlert = (prose: Sentence.ProseText): Sentence.ProseText => {
   return mark === 0 ? prose : { text: prose.text.slice(mark), lines: prose.lines.slice(mark) }
 }
 
-const kindOf = (passage: Passage, text: string): Claim.Claim["claim_kind"] => {
-  const kind = Claim.classify(text)
-  return passage.ordered && kind === "feature" ? "workflow" : kind
+const SIGNATURE = /^[.\w$[\]'"]+\([^)]*\)|^\.\w+|^[a-z]\w*(?:\.\w+)+$|^static \w+\(/
+const SUBJECTLESS =
+  /^(?:Returns?|Adds?|Creates?|Filters?|Checks?|Sets?|Gets?|Removes?|Debugs?|Parses?|Converts?|Determines?|Throws?|Calls?|Runs?|Executes?|Closes?|Opens?|Registers?|Emits?|Tests?|Deletes?|Updates?|Appends?|Reads?|Writes?|Similar to|Same as|Like|Iterates?|Binds?|Loads?|Prints?|Stops?|Starts?|Allows?|Takes?|Causes?)\s/
+
+/** Under a signature a sentence without a subject speaks of what the heading names: it says so. */
+const withSubject = (text: string, passage: Passage): string => {
+  const heading = passage.headings.at(-1) ?? ""
+  if (!SIGNATURE.test(heading) || !SUBJECTLESS.test(text)) return text
+  const name = /^(?:static )?([^(:\s]+)/.exec(heading)?.[1] ?? heading
+  return `\`${name.replace(/`/g, "")}\`: ${text}`
 }
 
 const claimsOf = (path: string, sourceType: Claim.SourceType, passage: Passage): ReadonlyArray<PlacedClaim> =>
-  Sentence.sentences(withoutAlert(passage.prose)).flatMap((sentence, index): ReadonlyArray<PlacedClaim> => {
-    const text = Sentence.tidy(sentence.text)
-    // The second and later sentences of a list item are prose like any other.
-    if (!Sentence.isTelling(text, passage.kind === "item" && index === 0 ? "item" : "paragraph")) return []
+  Sentence.sentences(withoutAlert(passage.prose)).flatMap((sentence, index, all): ReadonlyArray<PlacedClaim> => {
+    // An item of several sentences is prose like any other.
+    const isItem = passage.kind === "item" && index === 0 && all.length === 1
+    const tidied = Sentence.tidy(sentence.text)
+    if (!Sentence.isTelling(tidied, isItem ? "item" : "paragraph")) return []
+    const text = withSubject(isItem ? Sentence.capitalised(tidied) : tidied, passage)
     const citation = { path, start_line: sentence.startLine, end_line: sentence.endLine, source_type: sourceType }
-    return [{ claim: Claim.make(text, citation, kindOf(passage, text)), headings: passage.headings }]
+    const kind = text.endsWith(tidied) && text !== tidied ? "api" : Claim.classify(text)
+    return [{ claim: Claim.make(text, citation, kind), headings: passage.headings }]
   })
 
 /** The claims that a document's prose makes, in reading order. */

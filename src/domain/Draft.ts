@@ -3,6 +3,7 @@ import { Sha256 } from "./Ids.js"
 import { FinishReason } from "./Llm.js"
 import { Page } from "./PagePlan.js"
 import { LlmSettings } from "./RunConfig.js"
+import { sentences } from "./Sentence.js"
 
 /** Something about a draft that its reader should know. */
 export const DraftIssue = Schema.Struct({
@@ -86,27 +87,24 @@ const isProse = (line: string): boolean => !/^\s*(?:#{1,6}\s|\||<|!\[|---|\[[^\]
 const CONNECTING =
   /^(?:(?:this|the following|these|below|here|above|in this|on this)\b.*\b(?:page|section|guide|document|list|reference|examples?|article|overview|commands?|snippets?|steps?)\b|see\b|for (?:more|example)\b|note:?$|next steps?\b)/i
 
-/**
- * Factual sentences without a marker: in paragraphs and list items, a sentence of at least five words that ends in a full
- * stop and is not followed by `[claim: …]`. Sentences before a marker in the same sentence group are covered only when
- * the marker directly follows them.
- */
+// A marker belongs to the sentence before it, also when it stands after the full stop.
+const CITED = "\u2020"
+const markedUp = (text: string): string =>
+  text.replace(/([.!?]+)((?:\s*\[claim:[^\]]*\])+)/g, ` ${CITED}$1`).replace(/(?:\s*\[claim:[^\]]*\])+/g, ` ${CITED}`)
+
+/** Factual sentences without a marker, in paragraphs and list items: at least five words, ending in a full stop. */
 export const uncitedSentences = (markdown: string): ReadonlyArray<string> => {
   const blocks = fenceless(markdown)
     .split("\n")
-    .filter(isProse)
-    .map((line) => line.replace(/^\s*(?:[-*+]|\d+[.)]|>)\s+/, "\n"))
+    .map((line) => (isProse(line) ? line.replace(/^\s*(?:[-*+]|\d+[.)]|>)\s+/, "\n") : ""))
     .join("\n")
-    .split(/\n\s*\n|\n(?=\n)/)
-  return blocks.flatMap((block) => {
-    const text = block.replace(/\s+/g, " ").trim()
-    const code = text.replace(/`[^`]*`/g, (span) => span.replace(/[.!?]/g, "·"))
-    return code
-      .split(/(?<=[.!?])(?=\s+(?!\[claim:))|(?<=\[claim:[^\]]*\]\.?)\s+/)
-      .map((sentence) => sentence.trim())
-      .filter((sentence) => sentence.split(" ").length >= 5 && !sentence.includes("[claim:"))
-      .filter((sentence) => /[.!]$/.test(sentence) && !CONNECTING.test(sentence))
-  })
+    .split(/\n\s*\n/)
+  return blocks.flatMap((block) =>
+    sentences({ text: markedUp(block), lines: [] })
+      .map(({ text }) => text)
+      .filter((text) => !text.includes(CITED) && text.split(" ").length >= 5)
+      .filter((text) => /[.!]$/.test(text) && !CONNECTING.test(text)),
+  )
 }
 
 /** Words of prose and code, markers left out. */

@@ -84,6 +84,10 @@ export interface PlacedClaim {
 }
 
 const INSTALL = /\binstall(?:ation|ing|s|ed)?\b|\bset[- ]?up\b/i
+/** Headings of reference chapters: what stands under them explains a detail and sells nothing. */
+const DETAIL =
+  /[()=`]|^\.|\b(?:api|methods?|options?|references?|functions?|parameters?|arguments?|examples?|advanced|internals?|upgrad\w*|migrat\w*|contribut\w*|develop\w*|build\w*|convention\w*|notes?|details?|configuration|settings|properties|events)\b/i
+
 const QUICKSTART = /\b(?:quick ?start|getting started|get started|usage|first steps|tutorial|basic use)\b/i
 const COMPATIBILITY =
   /\b(?:compatib\w*|requires? (?:node|npm|python|go|rust|java|php|ruby|windows|linux|macos|typescript|es\d|a |at least|version)|minimum version|(?:node(?:\.?js)?|python|typescript|npm|deno|bun|java|go|rust|electron) (?:v?\d|>=|≥|\^)|supported (?:platforms?|versions?|browsers?)|browsers?|windows|linux|macos|engines?)\b/i
@@ -101,7 +105,7 @@ export const group = (claims: ReadonlyArray<PlacedClaim>): ClaimGroups => {
   const installs = (placed: PlacedClaim) =>
     under(INSTALL)(placed) || (isKind("workflow")(placed) && speaksOf(INSTALL)(placed))
   return {
-    key_features: pick((placed) => isKind("feature")(placed) && !installs(placed)),
+    key_features: pick((placed) => isKind("feature")(placed) && !installs(placed) && !under(DETAIL)(placed)),
     install_steps: pick((placed) => installs(placed) && !isKind("limitation")(placed)),
     quickstart_steps: pick((placed) => under(QUICKSTART)(placed) && !installs(placed) && isKind("workflow")(placed)),
     workflow_claims: pick(isKind("workflow")),

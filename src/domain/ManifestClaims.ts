@@ -10,9 +10,10 @@ export const read = (path: string, facts: ManifestFacts): ReadonlyArray<PlacedCl
   const cite = (line: number) => ({ path, start_line: line, end_line: line, source_type: "manifest" as const })
   const description = facts.description
   const text = description === undefined ? "" : Sentence.tidy(description.text.replace(/\s+/g, " "))
+  const named = Sentence.capitalised(text, facts.name === undefined ? [] : [facts.name])
   const described =
     description !== undefined && Sentence.isTelling(text, "item")
-      ? [{ claim: Claim.make(ended(text), cite(description.line), "feature"), headings: [] }]
+      ? [{ claim: Claim.make(ended(named), cite(description.line)), headings: [] }]
       : []
   return [
     ...described,

@@ -1,92 +1,12 @@
-import { type Claim, compareText } from "./Claim.js"
-import type { ProductFacts } from "./Facts.js"
+import type { Claim } from "./Claim.js"
+import { type PlanInput, type Rules, rules, type Shelf, STATED, shelf } from "./ClaimShelf.js"
 import { slug } from "./Ids.js"
 import { makePage, type Page } from "./PagePlan.js"
-
-/** What pages are planned from. */
-export interface PlanInput {
-  readonly facts: ProductFacts
-  /** The headings above each claim in its document, by claim id. */
-  readonly headings: ReadonlyMap<string, ReadonlyArray<string>>
-  /** Documents in the order of their relevance: what they say comes in this order. */
-  readonly documentOrder: ReadonlyArray<string>
-}
-
-type Fits = (claim: Claim) => boolean
-
-/** The claims that have no page yet, in reading order. */
-interface Shelf {
-  readonly look: (fits: Fits) => ReadonlyArray<Claim>
-  readonly take: (fits: Fits, most: number) => ReadonlyArray<string>
-  readonly left: () => number
-}
-
-const shelf = ({ facts, documentOrder }: PlanInput): Shelf => {
-  const rank = new Map(documentOrder.map((path, position) => [path, position]))
-  const place = (claim: Claim): readonly [number, string, number] => {
-    const cited = claim.citations.find((citation) => rank.has(citation.path)) ?? claim.citations[0]
-    return [rank.get(cited.path) ?? documentOrder.length, cited.path, cited.start_line]
-  }
-  const order = facts.claims
-    .map((claim) => ({ claim, at: place(claim) }))
-    .sort(
-      (left, right) =>
-        left.at[0] - right.at[0] ||
-        compareText(left.at[1], right.at[1]) ||
-        left.at[2] - right.at[2] ||
-        compareText(left.claim.claim_id, right.claim.claim_id),
-    )
-    .map(({ claim }) => claim)
-  const taken = new Set<string>()
-  const look = (fits: Fits) => order.filter((claim) => !taken.has(claim.claim_id) && fits(claim))
-  return {
-    look,
-    take: (fits, most) => {
-      const ids = look(fits)
-        .slice(0, most)
-        .map((claim) => claim.claim_id)
-      for (const id of ids) taken.add(id)
-      return ids
-    },
-    left: () => order.length - taken.size,
-  }
-}
-
-const TASK =
-  /^(?:how to|using|creating|adding|configuring|customi[sz]ing|writing|building|handling|working with|running|deploying|integrating|extending|enabling|defining|loading|debugging)\b/i
-const FAQ = /\bfaqs?\b|frequently asked/i
-const TROUBLE =
-  /troubleshoot|common (?:errors|problems|issues|mistakes|pitfalls)|known (?:issues|problems|limitations)|caveats|limitations|gotchas|pitfalls/i
 
 const MAX_HOW_TO = 4
 const MIN_HOW_TO_CLAIMS = 3
 const MAX_QUESTIONS = 10
 const MIN_QUESTIONS = 2
-
-const isQuestion = (heading: string): boolean => /\?$/.test(heading.trim())
-const isTask = (heading: string): boolean =>
-  TASK.test(heading) && heading.split(" ").length <= 9 && !isQuestion(heading)
-
-/** What several recipes ask of a claim. */
-const rules = ({ facts, headings }: PlanInput) => {
-  const above = (claim: Claim): ReadonlyArray<string> => headings.get(claim.claim_id) ?? []
-  const groups = facts.claim_groups
-  const sets = new Map(Object.entries(groups).map(([name, ids]) => [name, new Set(ids)]))
-  const symbols = new Set(facts.api_surface_summary.symbols.map((symbol) => symbol.claim_id))
-  const topic = (claim: Claim, fits: (heading: string) => boolean) => above(claim).findLast(fits)
-  return {
-    inGroup: (name: keyof typeof groups) => (claim: Claim) => sets.get(name)?.has(claim.claim_id) ?? false,
-    isKind: (kind: Claim["claim_kind"]) => (claim: Claim) => claim.claim_kind === kind,
-    isSymbol: (claim: Claim) => symbols.has(claim.claim_id),
-    fromManifest: (claim: Claim) => claim.source_priority === 1,
-    question: (claim: Claim) => topic(claim, isQuestion),
-    isFaq: (claim: Claim) => above(claim).some((heading) => FAQ.test(heading)),
-    task: (claim: Claim) => topic(claim, isTask),
-    isTrouble: (claim: Claim) => above(claim).some((heading) => TROUBLE.test(heading)),
-  }
-}
-
-type Rules = ReturnType<typeof rules>
 
 const topics = (
   claims: ReadonlyArray<Claim>,
@@ -103,9 +23,7 @@ const topics = (
 /** The product's own words on what it is: its manifest's description, else the first thing that its README says. */
 const openingClaim = (claims: Shelf, rule: Rules): string | undefined => {
   const prose = claims.look((claim) => !rule.isSymbol(claim) && claim.claim_kind !== "limitation")
-  const described = prose.find(
-    (claim) => rule.fromManifest(claim) && !/ (?:requires|provides the command) /.test(claim.claim_text),
-  )
+  const described = prose.find((claim) => rule.fromManifest(claim) && !STATED.test(claim.claim_text))
   return (described ?? prose[0])?.claim_id
 }
 
@@ -178,11 +96,18 @@ const overviewPage = (claims: Shelf, rule: Rules, product: string, opening: Read
       {
         heading: "Key features",
         claim_ids: claims.take(
-          (claim) => rule.inGroup("key_features")(claim) && !rule.inGroup("compatibility_notes")(claim),
+          (claim) =>
+            rule.inGroup("key_features")(claim) &&
+            rule.isFront(claim) &&
+            !rule.inGroup("compatibility_notes")(claim) &&
+            !STATED.test(claim.claim_text),
           10,
         ),
       },
-      { heading: "Formats and standards", claim_ids: claims.take(rule.isKind("format"), 5) },
+      {
+        heading: "Formats and standards",
+        claim_ids: claims.take((claim) => rule.isKind("format")(claim) && rule.isFront(claim), 5),
+      },
       {
         heading: "Compatibility",
         claim_ids: claims.take(
@@ -290,7 +215,11 @@ const announcementPage = (input: PlanInput, opening: string | undefined): Readon
   const claims = shelf(input)
   const first = claims.take((claim) => claim.claim_id === opening, 1)
   const highlights = claims.take(
-    (claim) => rule.inGroup("key_features")(claim) && rule.question(claim) === undefined && claim.source_priority > 1,
+    (claim) =>
+      rule.inGroup("key_features")(claim) &&
+      rule.isFront(claim) &&
+      rule.question(claim) === undefined &&
+      !STATED.test(claim.claim_text),
     6,
   )
   if (highlights.length < 3) return []

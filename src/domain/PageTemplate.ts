@@ -6,6 +6,9 @@ import type { Snippet } from "./Snippet.js"
 /** Snippets that a page shows at most. */
 export const MAX_PAGE_SNIPPETS = 4
 
+/** Longer code is for its own file, not for a page. */
+const MAX_PAGE_SNIPPET_LINES = 30
+
 const sentence = (text: string): string => (/[.!?]["'”’)`]*$/.test(text) ? text : `${text}.`)
 
 /** A claim as a line of a page, with its marker. */
@@ -23,6 +26,8 @@ const HOME: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(?:methods and options|behaviour to know|functions)$/i, "api"],
 ]
 
+const isShort = (snippet: Snippet): boolean => snippet.code.split("\n").length <= MAX_PAGE_SNIPPET_LINES
+
 /** Under which heading a snippet belongs; undefined when the page has no place for it. */
 const homeOf = (snippet: Snippet, page: Page): string | undefined => {
   const wanted = HOME.filter(([, tag]) => snippet.tags.includes(tag)).map(([rule]) => rule)
@@ -35,7 +40,11 @@ const homeOf = (snippet: Snippet, page: Page): string | undefined => {
 export const snippetsFor = (page: Page, snippets: ReadonlyArray<Snippet>): ReadonlyArray<Snippet> =>
   [
     ...new Set(
-      page.required_snippet_tags.flatMap((tag) => snippets.filter((snippet) => snippet.tags.includes(tag)).slice(0, 2)),
+      page.required_snippet_tags.flatMap((tag) =>
+        snippets
+          .filter((snippet) => snippet.tags.includes(tag) && isShort(snippet) && homeOf(snippet, page) !== undefined)
+          .slice(0, 2),
+      ),
     ),
   ].slice(0, MAX_PAGE_SNIPPETS)
 

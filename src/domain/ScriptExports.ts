@@ -1,6 +1,8 @@
 import { type ParserOptions, parse } from "@babel/parser"
 import type * as Babel from "@babel/types"
 import type { ApiSymbol } from "./Facts.js"
+import { importsOf, isExports, isModuleExports, nameOf, type PassedOn, passedBy } from "./ScriptPassing.js"
+import { sentences } from "./Sentence.js"
 
 /** An exported name of a TypeScript or JavaScript file, with the first sentence of its documentation. */
 export interface ScriptExport {
@@ -11,6 +13,14 @@ export interface ScriptExport {
   readonly summary: string | null
   readonly startLine: number
   readonly endLine: number
+  /** True of `export default`, `export =` and `module.exports =`. */
+  readonly isMain: boolean
+}
+
+/** What a file exports: its own and what it passes on. */
+export interface ScriptModule {
+  readonly exports: ReadonlyArray<ScriptExport>
+  readonly passedOn: ReadonlyArray<PassedOn>
 }
 
 const options = (path: string): ParserOptions => ({
@@ -53,7 +63,7 @@ const summaryOf = (doc: string | undefined): string | null => {
     .replace(/\[([^\]]+)\]\([^)]*\)/g, "$1")
     .replace(/\s+/g, " ")
     .trim()
-  const sentence = /^(?:[^`.]|`[^`]*`|\.(?!\s|$))+\.?/.exec(text)?.[0].trim() ?? ""
+  const sentence = sentences({ text, lines: [] })[0]?.text ?? ""
   return sentence.length < 12 || sentence.length > 240 || /[{}<>]\s*$|:$/.test(sentence) ? null : sentence
 }
 
@@ -118,7 +128,7 @@ const typedAsFunction = (id: Babel.Node): ReadonlyArray<Babel.Node> | null => {
   return call?.type === "TSCallSignatureDeclaration" ? call.parameters : null
 }
 
-type Named = readonly [name: string, what: Described]
+type Named = readonly [name: string, what: Described, isMain?: boolean]
 
 const variables = (node: Babel.VariableDeclaration, comments: Comments): ReadonlyArray<Named> =>
   node.declarations.flatMap(({ id, init }): ReadonlyArray<Named> => {
@@ -151,14 +161,6 @@ const declared = (node: Babel.Node, comments: Comments): ReadonlyArray<Named> =>
   }
 }
 
-const nameOf = (node: Babel.Node): string =>
-  node.type === "StringLiteral" ? node.value : node.type === "Identifier" ? node.name : ""
-
-const isModuleExports = (node: Babel.Node): boolean =>
-  node.type === "MemberExpression" && nameOf(node.object) === "module" && nameOf(node.property) === "exports"
-
-const isExports = (node: Babel.Node): boolean => nameOf(node) === "exports" || isModuleExports(node)
-
 type Local = ReadonlyMap<string, Described>
 
 const resolved = (value: Babel.Node, statement: Babel.Node, local: Local): Described =>
@@ -181,7 +183,7 @@ const assigned = (statement: Babel.ExpressionStatement, local: Local): ReadonlyA
   if (isModuleExports(left)) {
     if (right.type === "ObjectExpression") return fromObject(right, local)
     const own = right.type === "Identifier" ? right.name : "id" in right && right.id != null ? nameOf(right.id) : ""
-    return own === "" || right.type === "CallExpression" ? [] : [[own, resolved(right, statement, local)]]
+    return own === "" || right.type === "CallExpression" ? [] : [[own, resolved(right, statement, local), true]]
   }
   if (left.type !== "MemberExpression" || left.computed || !isExports(left.object)) return []
   // Compilers write `exports.a = exports.b = void 0` first: names, not meanings.
@@ -197,7 +199,8 @@ const specifiers = (node: Babel.ExportNamedDeclaration, local: Local): ReadonlyA
         if (specifier.type !== "ExportSpecifier") return []
         const own = local.get(specifier.local.name)
         const exported = nameOf(specifier.exported)
-        return own === undefined ? [] : [[exported === "default" ? specifier.local.name : exported, own]]
+        if (own === undefined) return []
+        return exported === "default" ? [[specifier.local.name, own, true]] : [[exported, own]]
       })
 
 const exportedBy = (statement: Babel.Statement, local: Local): ReadonlyArray<Named> => {
@@ -208,13 +211,14 @@ const exportedBy = (statement: Babel.Statement, local: Local): ReadonlyArray<Nam
         : specifiers(statement, local)
     case "ExportDefaultDeclaration": {
       const named = declared(statement.declaration, statement.leadingComments)
-      if (named.length > 0 || statement.declaration.type !== "Identifier") return named
+      if (named.length > 0 || statement.declaration.type !== "Identifier")
+        return named.map(([name, what]): Named => [name, what, true])
       const own = local.get(statement.declaration.name)
-      return own === undefined ? [] : [[statement.declaration.name, own]]
+      return own === undefined ? [] : [[statement.declaration.name, own, true]]
     }
     case "TSExportAssignment": {
       const own = statement.expression.type === "Identifier" ? local.get(statement.expression.name) : undefined
-      return own === undefined ? [] : [[nameOf(statement.expression), own]]
+      return own === undefined ? [] : [[nameOf(statement.expression), own, true]]
     }
     case "ExpressionStatement":
       return assigned(statement, local)
@@ -223,7 +227,7 @@ const exportedBy = (statement: Babel.Statement, local: Local): ReadonlyArray<Nam
   }
 }
 
-const toExport = ([name, what]: Named): ReadonlyArray<ScriptExport> => {
+const toExport = ([name, what, isMain = false]: Named): ReadonlyArray<ScriptExport> => {
   if (!/^[A-Za-z$][\w$]*$/.test(name) || name === "default" || name === "__esModule" || isHidden(what.doc)) return []
   const startLine = what.node.loc?.start.line ?? 1
   return [
@@ -234,15 +238,21 @@ const toExport = ([name, what]: Named): ReadonlyArray<ScriptExport> => {
       summary: summaryOf(what.doc),
       startLine,
       endLine: Math.max(startLine, what.node.loc?.end.line ?? startLine),
+      isMain,
     },
   ]
 }
 
+const isBetter = (found: ScriptExport, known: ScriptExport): boolean =>
+  known.kind === "namespace"
+    ? found.kind !== "namespace"
+    : found.kind !== "namespace" && known.summary === null && found.summary !== null
+
 /**
- * The names that a file exports itself (not those it passes on), in order, each once. Private names and those marked
- * internal are left out. A file that cannot be parsed at all throws a SyntaxError; lesser faults are overlooked.
+ * The names that a file exports itself, in order, each once, and what it passes on. Private names and those marked internal
+ * are left out. A file that cannot be parsed at all throws a SyntaxError; lesser faults are overlooked.
  */
-export const read = (path: string, text: string): ReadonlyArray<ScriptExport> => {
+export const read = (path: string, text: string): ScriptModule => {
   const { body } = parse(text, options(path)).program
   const local: Map<string, Described> = new Map()
   for (const statement of body) {
@@ -251,10 +261,16 @@ export const read = (path: string, text: string): ReadonlyArray<ScriptExport> =>
       if (!local.has(name) || local.get(name)?.kind === "namespace") local.set(name, what)
     }
   }
+  const imports = importsOf(body)
   const seen = new Map<string, ScriptExport>()
   for (const found of body.flatMap((statement) => exportedBy(statement, local)).flatMap(toExport)) {
     const known = seen.get(found.name)
-    if (known === undefined || (known.summary === null && found.summary !== null)) seen.set(found.name, found)
+    if (known === undefined || isBetter(found, known)) seen.set(found.name, found)
   }
-  return [...seen.values()]
+  const passedOn = body.flatMap((statement) => passedBy(statement, imports)).filter(({ from }) => from.startsWith("."))
+  const passedNames = new Set(passedOn.flatMap(({ what }) => (what._tag === "Name" ? [what.exported] : [])))
+  return {
+    exports: [...seen.values()].filter((own) => own.kind !== "constant" || !passedNames.has(own.name)),
+    passedOn,
+  }
 }

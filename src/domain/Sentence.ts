@@ -50,16 +50,20 @@ export const sentences = (prose: ProseText): ReadonlyArray<Sentence> => {
 
 /** Sections that say nothing about what the product does. */
 export const IDLE_HEADING =
-  /^(?:table of contents?|contents?|toc|index|licen[cs]e(?: .*)?|licen[cs]ing|copyright|contribut\w*(?: .*)?|(?:our )?(?:sponsors?|backers?|contributors?|supporters?|partners?)(?: .*)?|acknowledge?ments?|credits?|thanks.*|special thanks|authors?|maintainers?|team|donat\w*|funding|sponsorship|changelog|change log|history|release notes?|releases|news|what['’]s new.*|migrat\w*.*|upgrad\w*.*|related(?: .*)?|see also|further reading|resources|links|references|community|support|get(?:ting)? help|badges?|build status|roadmap|to-?do|security(?: contact.*| policy| disclosure.*)?|code of conduct|used by|who uses.*|testimonials|articles.*|talks|videos|discussion|inspiration|stargazers|star history|status|tests?|running (?:the )?tests|testing|benchmarks?|help(?: us| this| wanted).*|caught a bug.*|(?:known )?bugs?|(?:reporting )?issues|forks?|performance comparison|older versions?|previous versions?)$/i
+  /^(?:table of contents?|contents?|toc|index|licen[cs]e(?: .*)?|licen[cs]ing|copyright|contribut\w*(?: .*)?|(?:our )?(?:sponsors?|backers?|contributors?|supporters?|partners?)(?: .*)?|acknowledge?ments?|credits?|thanks.*|special thanks|authors?|maintainers?|collaborators?|team|donat\w*|funding|sponsorship|changelog|change log|history|release notes?|releases|news|what['’]s new.*|migrat\w*.*|upgrad\w*.*|related(?: .*)?|see also|further reading|resources|links|references|community|support|get(?:ting)? help|badges?|build status|roadmap|to-?do|security(?: contact.*| policy| disclosure.*)?|code of conduct|used by|who uses.*|testimonials|articles.*|talks|videos|discussion|inspiration|stargazers|star history|status|tests?|running (?:the )?tests|testing|benchmarks?|help(?: us| this| wanted).*|caught a bug.*|(?:known )?bugs?|(?:reporting )?issues|forks?|performance comparison|older versions?|previous versions?)$/i
 
 const CHATTER =
-  /^(?:see\b|read\b|check out|check the|refer to|visit\b|click|follow (?:us|me|the link)|join\b|please\b|thanks?\b|thank you|star\b|for (?:more|further|full|complete|additional|other|detailed) |learn more|more (?:info|details|examples)|here(?:'s| is| are|,)|below\b|above\b|the (?:following|above|below)\b|as follows|note:?$|tip:?$|warning:?$|important:?$|todo\b|tl;?dr|copyright|©|\(c\)|made with|built with|created by|maintained by|written by|inspired by|sponsored by|supported by|powered by|brought to you|feel free|pull requests?|prs? (?:are )?welcome|contributions|if you (?:like|love|find|want to (?:help|contribute)|have (?:any )?(?:questions|issues)|are interested)|i\b|i['’]|my\b|we (?:are|love|hope|would|think|believe)\b|let['’]s|hello|hi\b|welcome|congrat|yay|unfortunately,? i|want to|looking for|psst|fork\b|clone this|long nights|it['’]s |by the way|btw|example:|examples?$|usage$|output|result|\d+\.\d+\.\d+)/i
+  /^(?:see\b|read\b|check out|check the|refer to|visit\b|click|follow (?:us|me|the link)|join\b|please\b|thanks?\b|thank you|star\b|for (?:more|further|full|complete|additional|other|detailed) |learn more|more (?:info|details|examples)|here(?:'s| is| are|,)|below\b|above\b|the (?:following|above|below)\b|as follows|note:?$|tip:?$|warning:?$|important:?$|todo\b|tl;?dr|removed in|added in|new in|copyright|©|\(c\)|made with|built with|created by|maintained by|written by|inspired by|sponsored by|supported by|powered by|brought to you|feel free|pull requests?|prs? (?:are )?welcome|contributions|if you (?:like|love|find|want to (?:help|contribute)|have (?:any )?(?:questions|issues)|are interested)|i\b|i['’]|my\b|we (?:are|love|hope|would|think|believe)\b|let['’]s|hello|hi\b|welcome|congrat|yay|unfortunately,? i|want to|looking for|psst|fork\b|clone this|long nights|it['’]s |by the way|btw|example:|examples?$|usage$|(?:output|result)s?:|\d+\.\d+\.\d+)/i
 
 const DANGLING =
-  /^(?:it|its|they|their|them|these|those|that|he|she|but|and|or|so|also|however|otherwise|instead|thus|hence|therefore|additionally|moreover|furthermore|similarly|likewise|conversely|nevertheless|still|yet|again|besides|in (?:that|this|these|such|both|other|addition|short|fact|particular|contrast|any)\b|which|where|for (?:example|instance)|e\.g\.|i\.e\.|this(?: (?:is|was|will|can|could|may|might|would|should|means|makes|allows|does|has|includes?|also|one|way|example|section|page|document|table|list|approach|behaviou?r|case|happens|works|returns|gives|requires|ensures|helps|lets|enables|prevents|option|method|function|value|parameter|flag|setting|field|property))\b|such\b|both\b|same\b|another\b|all of (?:these|this|them)|each of (?:these|them)|as (?:mentioned|noted|described|shown|you can see|above|a result|such)|above|the (?:latter|former|same|other|second|first|last|next|previous|example)\b|on the other hand|after that|then,? (?!you)|now,? |if so|if not|else\b|unlike (?:this|that)|like (?:this|that)|more importantly|most of (?:these|them)|some of (?:these|them)|to do (?:this|so|that)|with (?:this|that|these)|from (?:this|there|here)|by doing|using (?:this|these|that)|because of (?:this|that))/i
+  /^(?:(?:it|its|they|their|them|these|those|that|he|she|but|and|or|so|also|however|otherwise|instead|thus|hence|therefore|additionally|moreover|furthermore|similarly|likewise|conversely|nevertheless|still|yet|again|besides|which|where|above)\b|in (?:that|this|these|such|both|other|addition|short|fact|particular|contrast|any)\b|for (?:example|instance)|e\.g\.|i\.e\.|this(?: (?:is|was|will|can|could|may|might|would|should|means|makes|allows|does|has|includes?|also|one|way|example|section|page|document|table|list|approach|behaviou?r|case|happens|works|returns|gives|requires|ensures|helps|lets|enables|prevents|option|method|function|value|parameter|flag|setting|field|property))\b|such\b|both\b|same\b|another\b|all of (?:these|this|them)|each of (?:these|them)|as (?:mentioned|noted|described|shown|you can see|above|a result|such)|the (?:latter|former|same|other|second|first|last|next|previous|example)\b|on the other hand|after that|then,? (?!you)|now,? |if so|if not|else\b|unlike (?:this|that)|like (?:this|that)|more importantly|most of (?:these|them)|some of (?:these|them)|to do (?:this|so|that)|with (?:this|that|these)|from (?:this|there|here)|by doing|using (?:this|these|that)|because of (?:this|that))/i
 
+// What points elsewhere in the text, or out of it.
 const POINTING =
-  /\b(?:this|these|those|such) (?:behaviou?rs?|options?|methods?|parameters?|functions?|cases?|pages?|sections?|examples?|values?|situations?|results?|checks?|conventions?|ranges?|documents?|articles?|tables?|lists?|problems?|issues?|situations?|steps?|purposes?|reasons?)\b|\b(?:see|visit|check|read|consult|refer to) (?:the|our|also|its|this|how|\S+ (?:docs?|documentation|guide))\b|\(see\b|\balso see\b|\bthe (?:example|table|list|code|snippet|section)s? (?:above|below)|\b(?:above|below|following)[.)]*$|\b(?:I|I['’]ve|I['’]m|I['’]d|we['’]ve|we['’]re|we['’]d|me|my|we|our|us)\b/
+  /\b(?:this|these|those|such) (?:behaviou?rs?|options?|methods?|parameters?|functions?|cases?|pages?|sections?|examples?|values?|requirements?|situations?|results?|checks?|conventions?|ranges?|documents?|articles?|tables?|lists?|problems?|issues?|steps?|purposes?|reasons?)\b|\b(?:see|visit|check|read|consult|refer to) (?:the|our|also|its|this|how|\S+ (?:docs?|documentation|guide))\b|(?:^|[,;(–—-]\s*)see\s|\balso see\b|\bthe (?:example|table|list|code|snippet|section)s? (?:above|below)|\b(?:above|below|following)[.)]*$/i
+
+// Somebody speaks of himself.
+const PERSONAL = /\bI(?:['’](?:ve|m|d|ll))?\b(?!\/)|\b(?:we['’](?:ve|re|d|ll)|me|my|[Ww]e|[Oo]ur|us)\b/
 
 const ENUMERATING =
   /^(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|lastly|fortunately|unfortunately|actually|basically|sadly|luckily|of course|note that|notice that|remember that|keep in mind|pay attention|specially|especially)\b/i
@@ -83,6 +87,7 @@ const words = (text: string): ReadonlyArray<string> =>
 /** Names and types of parameters, operators and bare examples: the language of a reference table, no statement. */
 const isDefinition = (text: string): boolean =>
   /^`[^`\p{L}]*`/u.test(text) ||
+  text.startsWith("@") ||
   /^\S+ `[^`]+` /.test(text) ||
   (text.startsWith("`") && !/^`[^`]*`\s*[:–—-]/.test(text) && words(text.replace(/`[^`]*`/g, " ")).length < 4)
 
@@ -110,13 +115,20 @@ export const isTelling = (text: string, from: "paragraph" | "item"): boolean => 
   const count = words(text).length
   if (count < (from === "item" ? 3 : 5) || !wellFormed(text)) return false
   if (/[?:…]$|\.\.\.$/.test(text) || CHATTER.test(text) || DANGLING.test(text) || LEGAL.test(text)) return false
-  if (POINTING.test(text) || ENUMERATING.test(text) || FRAGMENT.test(text) || text.startsWith("(")) return false
+  if (
+    PERSONAL.test(text.replace(/`[^`]*`/g, "")) ||
+    POINTING.test(text) ||
+    ENUMERATING.test(text) ||
+    FRAGMENT.test(text.replace(/\s*\([^)]*\)/g, "")) ||
+    text.startsWith("(")
+  )
+    return false
   if (from === "item" && isDefinition(text)) return false
   if (COMMAND.test(text) || COMMAND.test(text.replace(/^`|`$/g, ""))) return false
   return from === "item" || /[.!)]["'”’)]?$/.test(text)
 }
 
-/** The sentence as a claim says it: no leading list mark, emoji or label, no white space or dash at the ends, a capital first. */
+/** The sentence as a claim says it: no leading list mark, emoji or label, no white space, comma or dash at the ends. */
 export const tidy = (text: string): string => {
   const bare = text
     .replace(
@@ -127,7 +139,13 @@ export const tidy = (text: string): string => {
     .replace(/\(\s+/g, "(")
     .replace(/\s+\)/g, ")")
     .replace(/\s*\(\s*\)/g, "")
-    .replace(/[\s–—-]+$/, "")
+    .replace(/[\s,;–—-]+$/, "")
     .trim()
-  return /^[a-z][a-z]* /.test(bare) ? `${bare.charAt(0).toUpperCase()}${bare.slice(1)}` : bare
+  return bare
+}
+
+/** With a capital first, unless the first word is a name that is spelled small. */
+export const capitalised = (text: string, smallNames: ReadonlyArray<string> = []): string => {
+  const first = /^[a-z]+(?=[\s,])/.exec(text)?.[0]
+  return first === undefined || smallNames.includes(first) ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}`
 }

@@ -74,36 +74,41 @@ const statement = (symbol: ScriptExport, module: string | undefined): string => 
   return symbol.summary === null ? `${opening}.` : `${opening}: ${symbol.summary.replace(/\.$/, "")}.`
 }
 
-interface Placed {
+/** An exported name, and the module as whose part a reader knows it. */
+export interface PlacedSymbol {
   readonly file: string
+  /** Undefined for the package's own entry. */
   readonly module: string | undefined
   readonly symbol: ScriptExport
 }
 
-const byKey = (files: ReadonlyArray<ScriptFile>): ReadonlyMap<string, ReadonlyArray<Placed>> => {
-  const all = new Map<string, Array<Placed>>()
-  for (const { path, exports } of files) {
-    const module = moduleOf(path)
-    for (const symbol of exports) {
-      const key = `${module ?? ""}\n${symbol.name}`
-      all.set(key, [...(all.get(key) ?? []), { file: path, module, symbol }])
-    }
+/** Every name of every file, where nobody says which of them are public. */
+export const ofFiles = (files: ReadonlyArray<ScriptFile>): ReadonlyArray<PlacedSymbol> =>
+  files.flatMap(({ path, exports }) => exports.map((symbol) => ({ file: path, module: moduleOf(path), symbol })))
+
+const byKey = (placed: ReadonlyArray<PlacedSymbol>): ReadonlyMap<string, ReadonlyArray<PlacedSymbol>> => {
+  const all = new Map<string, Array<PlacedSymbol>>()
+  for (const each of placed) {
+    const key = `${each.module ?? ""}\n${each.symbol.name}`
+    const same = all.get(key)
+    if (same === undefined) all.set(key, [each])
+    else same.push(each)
   }
   return all
 }
 
-const best = (same: ReadonlyArray<Placed>): Placed | undefined =>
+const best = (same: ReadonlyArray<PlacedSymbol>): PlacedSymbol | undefined =>
   same.find(({ symbol }) => symbol.summary !== null) ?? same[0]
 
-const fairShare = (found: ReadonlyArray<ReadonlyArray<Placed>>): ReadonlyArray<ReadonlyArray<Placed>> => {
-  const byModule = new Map<string, Array<ReadonlyArray<Placed>>>()
+const fairShare = (found: ReadonlyArray<ReadonlyArray<PlacedSymbol>>): ReadonlyArray<ReadonlyArray<PlacedSymbol>> => {
+  const byModule = new Map<string, Array<ReadonlyArray<PlacedSymbol>>>()
   for (const same of found) {
     const module = same[0]?.module ?? ""
     byModule.set(module, [...(byModule.get(module) ?? []), same])
   }
   const share = Math.floor(MAX_SYMBOLS / Math.max(1, byModule.size))
   const each = Math.min(MAX_SYMBOLS_PER_FILE, Math.max(MIN_SYMBOLS_PER_FILE, share))
-  const documented = (same: ReadonlyArray<Placed>): number => (best(same)?.symbol.summary == null ? 1 : 0)
+  const documented = (same: ReadonlyArray<PlacedSymbol>): number => (best(same)?.symbol.summary == null ? 1 : 0)
   return [...byModule.values()]
     .flatMap((own) => own.toSorted((left, right) => documented(left) - documented(right)).slice(0, each))
     .slice(0, MAX_SYMBOLS)
@@ -117,8 +122,8 @@ export interface SymbolClaims {
 }
 
 /** One claim an exported name of a module, cited wherever it is declared. Large products give a fair share of each module. */
-export const make = (files: ReadonlyArray<ScriptFile>): SymbolClaims => {
-  const found = [...byKey(files).values()]
+export const make = (placed: ReadonlyArray<PlacedSymbol>): SymbolClaims => {
+  const found = [...byKey(placed).values()]
   const claims: Array<Claim.Claim> = []
   const symbols: Array<ApiSymbol> = []
   for (const same of fairShare(found)) {

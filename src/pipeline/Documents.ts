@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Inventory from "../domain/Inventory.js"
 import * as MarkdownFile from "../domain/MarkdownFile.js"
-import type { ScriptExport } from "../domain/ScriptExports.js"
+import * as PublicApi from "../domain/PublicApi.js"
 import * as ScriptExports from "../domain/ScriptExports.js"
 import * as SymbolClaims from "../domain/SymbolClaims.js"
 import * as SourceTree from "./SourceTree.js"
@@ -70,32 +70,79 @@ export const examples = (tree: SourceTree.SourceTree, inventory: Inventory.Inven
     return read.flatMap(Option.toArray).filter((example) => example.text.trim() !== "")
   })
 
-const exportsOf = (path: string, text: string): Effect.Effect<Option.Option<ReadonlyArray<ScriptExport>>> =>
-  Effect.option(Effect.try(() => ScriptExports.read(path, text)))
+const parsed = (tree: SourceTree.SourceTree, path: string) =>
+  Effect.gen(function* () {
+    yield* Effect.yieldNow()
+    const text = yield* SourceTree.read(tree, path)
+    if (Option.isNone(text)) return Option.none<ScriptExports.ScriptModule>()
+    return yield* Effect.option(Effect.try(() => ScriptExports.read(path, text.value)))
+  })
 
 export interface Scripts {
-  readonly files: ReadonlyArray<SymbolClaims.ScriptFile>
+  readonly symbols: ReadonlyArray<SymbolClaims.PlacedSymbol>
   /** Files that are no JavaScript or TypeScript that can be parsed. */
   readonly unparsed: ReadonlyArray<string>
 }
 
-/** What the product's TypeScript and JavaScript files export. */
+interface Reading {
+  readonly modules: ReadonlyMap<string, ScriptExports.ScriptModule>
+  readonly unparsed: ReadonlyArray<string>
+}
+
+/** The files that are reached from the entries through what they pass on. */
+const follow = (tree: SourceTree.SourceTree, entries: ReadonlyArray<string>, paths: ReadonlySet<string>) =>
+  Effect.gen(function* () {
+    const modules = new Map<string, ScriptExports.ScriptModule>()
+    const unparsed: Array<string> = []
+    const waiting = [...new Set(entries)]
+    const met = new Set(waiting)
+    for (let next = waiting.shift(); next !== undefined && met.size <= MAX_SCRIPTS; next = waiting.shift()) {
+      const module = yield* parsed(tree, next)
+      if (Option.isNone(module)) {
+        unparsed.push(next)
+        continue
+      }
+      modules.set(next, module.value)
+      for (const { from } of module.value.passedOn) {
+        const target = PublicApi.resolve(next, from, paths)
+        if (target === undefined || met.has(target)) continue
+        met.add(target)
+        waiting.push(target)
+      }
+    }
+    return { modules, unparsed } satisfies Reading
+  })
+
+/** Where no entry tells what is public, all sources that look like the product's. */
+const everything = (tree: SourceTree.SourceTree, paths: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const chosen = SymbolClaims.candidates(paths).slice(0, MAX_SCRIPTS)
+    const read = yield* Effect.forEach(chosen, (path) => Effect.map(parsed(tree, path), (module) => ({ path, module })))
+    return {
+      symbols: SymbolClaims.ofFiles(
+        read.flatMap(({ path, module }) => (Option.isSome(module) ? [{ path, exports: module.value.exports }] : [])),
+      ),
+      unparsed: read.filter(({ module }) => Option.isNone(module)).map(({ path }) => path),
+    } satisfies Scripts
+  })
+
+/** What the product's TypeScript and JavaScript export: through the package's entries where it has some. */
 export const scripts = (tree: SourceTree.SourceTree) =>
   Effect.gen(function* () {
     const size = sizeOf(tree)
-    const chosen = SymbolClaims.candidates(tree.files.map((file) => file.path))
-      .filter((path) => size(path) <= MAX_SCRIPT_BYTES)
-      .slice(0, MAX_SCRIPTS)
-    const read = yield* Effect.forEach(chosen, (path) =>
-      Effect.gen(function* () {
-        yield* Effect.yieldNow()
-        const text = yield* SourceTree.read(tree, path)
-        const exports = Option.isSome(text) ? yield* exportsOf(path, text.value) : Option.some([])
-        return { path, exports }
-      }),
+    const paths = tree.files
+      .map((file) => file.path)
+      .filter((path) => Inventory.isScript(path) && size(path) <= MAX_SCRIPT_BYTES)
+    const manifest = yield* SourceTree.read(tree, "package.json")
+    const entries = PublicApi.entryPoints(
+      Option.getOrElse(manifest, () => ""),
+      paths,
     )
-    return {
-      files: read.flatMap(({ path, exports }) => (Option.isSome(exports) ? [{ path, exports: exports.value }] : [])),
-      unparsed: read.filter(({ exports }) => Option.isNone(exports)).map(({ path }) => path),
-    } satisfies Scripts
+    const reading = yield* follow(
+      tree,
+      entries.map(({ path }) => path),
+      new Set(paths),
+    )
+    const symbols = PublicApi.symbols(entries, reading.modules)
+    return symbols.length > 0 ? { symbols, unparsed: reading.unparsed } : yield* everything(tree, paths)
   })

@@ -104,7 +104,7 @@ export const run = (input: FactsInput) =>
       DocumentClaims.read(document.path, Inventory.docSourceType(document.path), document.markdown),
     )
     const fromManifests = manifests.flatMap(({ path, facts }) => ManifestClaims.read(path, facts))
-    const symbols = SymbolClaims.make(scripts.files)
+    const symbols = SymbolClaims.make(scripts.symbols)
     const placed = [...fromManifests, ...fromDocuments]
     const claims = Claim.merge([...placed.map(({ claim }) => claim), ...symbols.claims])
     yield* Artifacts.writeJson(

@@ -54,8 +54,7 @@ export const run = ({ facts, headings, documents, examples }: Built) =>
     const catalog = { product_slug: facts.product_slug, snippets: snippets.slice(0, MAX_SNIPPETS) }
     yield* Artifacts.writeJson("snippet_catalog", Snippet.SnippetCatalog, catalog, WORKER)
 
-    const documentOrder = documents.map(({ path }) => path)
-    const { pages, unplaced } = PageRecipes.plan({ facts, headings, documentOrder })
+    const { pages, unplaced } = PageRecipes.plan({ facts, headings })
     const plan = { product_slug: facts.product_slug, pages, unplaced_claims: unplaced }
     yield* Artifacts.writeJson("page_plan", PagePlan.PagePlan, plan, WORKER)
     return { plan, catalog } satisfies Planned

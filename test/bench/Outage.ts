@@ -9,9 +9,10 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import * as Repository from "../support/Repository.js"
+import * as FrozenBin from "./FrozenBin.js"
 import { machine, median, milliseconds, ratio, Verdicts } from "./Report.js"
 
-const bin = path.join(Repository.root, "dist", "bin", "runledger.js")
+const bin = FrozenBin.freeze()
 const input = path.resolve(process.argv[2] ?? path.join(Repository.root, "node_modules", "@effect", "platform"))
 const rounds = 5
 const latencyMs = 900

@@ -4,9 +4,10 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as Repository from "../support/Repository.js"
+import * as FrozenBin from "./FrozenBin.js"
 import { machine, median, milliseconds, ratio, Verdicts } from "./Report.js"
 
-const bin = path.join(Repository.root, "dist", "bin", "runledger.js")
+const bin = FrozenBin.freeze()
 const { version } = Repository.readJson("package.json") as { readonly version: string }
 const rounds = 21
 const starts = 7

@@ -78,13 +78,13 @@ const replay = Layer.unwrapEffect(
   Effect.map(recorded, (store) => LlmClientReplay.layer({ sources: [store], fallback: Option.none() })),
 )
 
-const layers: ReadonlyArray<readonly [string, Llm.AnswerSource, Layer.Layer<LlmClient, unknown>]> = [
-  ["LlmClientAnthropic, against the sandbox over HTTP", "sandbox", client()],
-  ["LlmClientReplay", "replay", replay],
+const layers: ReadonlyArray<readonly [string, Llm.AnswerSource, Layer.Layer<LlmClient>]> = [
+  ["LlmClientAnthropic, against the sandbox over HTTP", "sandbox", Layer.orDie(client())],
+  ["LlmClientReplay", "replay", Layer.orDie(replay)],
 ]
 
 for (const [name, source, layer] of layers) {
-  it.layer(Layer.orDie(layer))(name, (it) => {
+  it.layer(layer)(name, (it) => {
     const generate = (asked: Llm.LlmRequest) => Effect.flatMap(LlmClient, (llm) => llm.generate(asked))
 
     it.effect("answers with text, usage and an end, and says who answered", () =>

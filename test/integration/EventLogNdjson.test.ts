@@ -290,7 +290,7 @@ describe("EventLogNdjson", () => {
 
 const appendUntilKilled = (runsDir: string, atLeast: number): Effect.Effect<number> =>
   Effect.async((resume) => {
-    const main = nodePath.join(import.meta.dirname, "../support/appendMain.ts")
+    const main = nodePath.join(import.meta.dirname, "../support/AppendMain.ts")
     const child = spawn(process.execPath, ["--import", "tsx", main, runsDir, "run-001"], {
       stdio: ["ignore", "pipe", "inherit"],
     })

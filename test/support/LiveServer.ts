@@ -2,9 +2,11 @@ import { request as httpRequest } from "node:http"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RunStoreSql from "../../layers/RunStoreSql.js"
+import { RunStore, type RunStoreService } from "../../services/RunStore.js"
 import * as Server from "../../src/server/Server.js"
 import * as ServerSettings from "../../src/server/ServerSettings.js"
 
@@ -82,3 +84,13 @@ export const run = (fields: Readonly<Record<string, unknown>> = {}) => ({
   start_time: "2026-01-31T12:00:00Z",
   ...fields,
 })
+
+/** The store of a running server with some of its methods replaced. */
+export const serveOver = (change: (store: RunStoreService) => Partial<RunStoreService>) =>
+  Effect.gen(function* () {
+    const { store } = yield* start()
+    const real = Context.get(store, RunStore)
+    return yield* Server.serve({ ...ServerSettings.defaults, port: 0 }).pipe(
+      Effect.provideService(RunStore, { ...real, ...change(real) }),
+    )
+  })

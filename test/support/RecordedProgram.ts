@@ -1,9 +1,12 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as CurrentRunDetached from "../../layers/CurrentRunDetached.js"
 import * as CurrentRunFolder from "../../layers/CurrentRunFolder.js"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as EvidenceStoreFiles from "../../layers/EvidenceStoreFiles.js"
@@ -18,6 +21,8 @@ import type { LlmRequest } from "../../src/domain/Llm.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
 import { Recorder } from "../../src/telemetry/Recorder.js"
 import * as RunSpan from "../../src/telemetry/RunSpan.js"
+import * as MessagesServer from "./MessagesServer.js"
+import * as OpsRecorder from "./OpsRecorder.js"
 
 export const request: LlmRequest = {
   model: "claude-sonnet-4-5",
@@ -70,3 +75,20 @@ export const events = Effect.gen(function* () {
 })
 
 export const runDirectory = Effect.map(CurrentRun, ({ directory }) => Option.getOrElse(directory, () => ""))
+
+const temporary = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
+  Effect.provide(NodeFileSystem.layer),
+)
+
+/** A model, an API and a place for runs. */
+export const servers = Effect.gen(function* () {
+  return { model: yield* MessagesServer.serve, api: yield* OpsRecorder.serve, runsDir: yield* temporary }
+})
+
+/** What was done to the rows of one job type. */
+export const rows = (api: OpsRecorder.OpsRecorder, op: "create" | "update", jobType = "llm_call") => {
+  const ids = api.applied.filter((row) => row.op === "create" && row["job_type"] === jobType).map((row) => row.event_id)
+  return api.applied.filter((row) => row.op === op && ids.includes(row.event_id))
+}
+
+export const detached = CurrentRunDetached.layer({ runId: "run-001" })

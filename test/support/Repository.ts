@@ -10,7 +10,7 @@ const walk = (folder: string): ReadonlyArray<string> =>
   fs.readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const place = folder === "" ? entry.name : `${folder}/${entry.name}`
     if (entry.isDirectory()) return untracked.includes(place) || entry.name === ".git" ? [] : walk(place)
-    return entry.isFile() && !entry.name.endsWith(".tsbuildinfo") ? [place] : []
+    return entry.isFile() && !/\.(tsbuildinfo|tgz)$/.test(entry.name) ? [place] : []
   })
 
 /** Every file that is or could be committed, relative, with `/`. */
@@ -18,7 +18,7 @@ export const files = (): ReadonlyArray<string> => walk("")
 
 /** What stands at the top level, made things left out. */
 export const topLevel = (): ReadonlyArray<string> =>
-  fs.readdirSync(root).filter((name) => !untracked.includes(name) && !name.endsWith(".tsbuildinfo"))
+  fs.readdirSync(root).filter((name) => !untracked.includes(name) && !/\.(tsbuildinfo|tgz)$/.test(name))
 
 export const list = (folder: string): ReadonlyArray<string> => fs.readdirSync(path.join(root, folder))
 

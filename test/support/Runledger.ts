@@ -1,13 +1,18 @@
 import { type ChildProcessByStdio, execFile, spawn } from "node:child_process"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import * as nodePath from "node:path"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 
 export const root = nodePath.resolve(nodePath.dirname(fileURLToPath(import.meta.url)), "..", "..")
 const bin = nodePath.join(root, "dist", "bin", "runledger.js")
@@ -193,3 +198,40 @@ export const LaunchResult = Schema.parseJson(
 /** The result that `launch --json` printed: the whole of stdout must be that one document. */
 export const resultOf = (ended: Ended) =>
   Schema.decodeUnknown(LaunchResult, { onExcessProperty: "error" })(ended.stdout)
+
+/** The events of a run folder. */
+export const eventsOf = (runDir: string) =>
+  Stream.runCollect(EventLogNdjson.readAll(`${runDir}/events.ndjson`)).pipe(Effect.map(Chunk.toReadonlyArray))
+
+/** The pages of a run folder, by name. */
+export const draftsOf = (runDir: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const names = (yield* fs.readDirectory(`${runDir}/drafts`, { recursive: true })).toSorted()
+    const pages = names.filter((name) => name.endsWith(".md"))
+    return yield* Effect.forEach(pages, (name) =>
+      Effect.map(fs.readFileString(`${runDir}/drafts/${name}`), (text) => [name, text] as const),
+    )
+  })
+
+/** Any JSON document. */
+export const json = Schema.decodeUnknown(Schema.parseJson(Schema.Unknown))
+
+/** A server that is not Runledger, or one that takes requests and never answers. */
+export const stranger = (behaviour: "answers" | "hangs") =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly port: number; readonly url: string; readonly close: () => void }>((resume) => {
+      const server = createServer((_request, response) => {
+        if (behaviour === "answers") response.end("hello")
+      })
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo
+        const close = () => {
+          server.close()
+          server.closeAllConnections()
+        }
+        resume(Effect.succeed({ port, url: `http://127.0.0.1:${port}`, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close),
+  )

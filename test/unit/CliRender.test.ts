@@ -62,9 +62,9 @@ describe("RenderTree", () => {
 
 describe("money", () => {
   it("unpriced, simulated and replayed never read as $0, and a free call does", () => {
-    const spent = { calls: 1, cost_nanousd: 0, simulated_cost_nanousd: 0, unpriced_calls: 0, replayed_calls: 0 }
+    const spent = { total_tokens: 1, cost_nanousd: 0, simulated_cost_nanousd: 0, unpriced_calls: 0, replayed_calls: 0 }
     expect(Figures.spending(spent)).toBe("$0")
-    expect(Figures.spending({ ...spent, calls: 0 })).toBe("-")
+    expect(Figures.spending({ ...spent, total_tokens: 0 })).toBe("-")
     expect(Figures.spending({ ...spent, unpriced_calls: 2 })).toBe("2 unpriced")
     expect(Figures.spending({ ...spent, replayed_calls: 1 })).toBe("1 replayed")
     expect(Figures.spending({ ...spent, simulated_cost_nanousd: 5_000_000 })).toBe("$0.005000 simulated")
@@ -113,7 +113,7 @@ describe("money", () => {
     expect(result("priced", "unpriced")).toMatchObject({ cost_usd: null, cost_status: "unpriced" })
     expect(result("priced", "simulated")).toMatchObject({ cost_usd: 0.0495, cost_status: "priced" })
     expect(result("simulated")).toMatchObject({ cost_usd: 0.0495, cost_status: "simulated" })
-    expect(result()).toMatchObject({ cost_usd: 0, cost_status: "priced", calls: 0 })
+    expect(result()).toMatchObject({ cost_usd: 0, cost_status: "none", calls: 0 })
   })
 })
 
@@ -136,7 +136,13 @@ describe("tables", () => {
 describe("Progress", () => {
   it("counts calls, tokens and money by standing", () => {
     const end = events.reduce(Progress.step, Progress.start)
-    expect(end).toMatchObject({ worker: "W2.FactsBuilder", open: 0, done: 3, failed: 1, tokens: 13_500 })
+    expect(end).toMatchObject({
+      worker: "W2.FactsBuilder",
+      open: 0,
+      done: 3,
+      failed: 1,
+      spending: { total_tokens: 13_500 },
+    })
     expect(Progress.status(end)).toBe(
       "W2.FactsBuilder: 3 calls, 1 failed, 13,500 tokens, $0.0495 + $0.0495 simulated + 1 unpriced",
     )

@@ -1,0 +1,133 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { RunReader } from "../../services/RunReader.js"
+import { CALL_JOB_TYPE } from "../domain/CallMeasure.js"
+import type { RunFilter, RunRecord } from "../domain/Run.js"
+import * as Timestamp from "../domain/Timestamp.js"
+import * as CallRow from "./CallRow.js"
+import { type CommandError, usage } from "./CommandError.js"
+import * as CostGroup from "./CostGroup.js"
+import * as Dress from "./Dress.js"
+import type { CallsOptions, CostOptions, RunsOptions, ShowOptions } from "./ReadCommands.js"
+import { printJson, readFailed, sourceInWords, withReader } from "./Reading.js"
+import * as RenderRows from "./RenderRows.js"
+import * as RenderTree from "./RenderTree.js"
+
+const rows = (filter: RunFilter, most?: number) =>
+  Stream.unwrap(Effect.map(RunReader, (reader) => reader.stream(filter, most)))
+
+const grouped = (filter: RunFilter, by: CostGroup.Key) =>
+  rows(filter).pipe(
+    Stream.map(CallRow.fromRun),
+    Stream.runFold(new Map<string, CostGroup.CostGroup>(), CostGroup.step(by)),
+  )
+
+const withTotals = (run: RunRecord) =>
+  grouped({ parent_run_id: run.run_id, job_type: CALL_JOB_TYPE }, "model").pipe(
+    Effect.map((groups): RenderRows.RunLine => ({ run, totals: CostGroup.total(groups.values()) })),
+  )
+
+const collected = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
+  Effect.map(Stream.runCollect(stream), (all) => Array.from(all))
+
+const noRuns = Effect.map(sourceInWords, (source) => `No runs in ${source}. Make one: runledger launch <folder>`)
+
+/** `runs`. */
+export const runs = (options: RunsOptions) =>
+  withReader(
+    options,
+    Effect.gen(function* () {
+      const filter = { job_type: "launch", status: Option.getOrUndefined(options.status) }
+      const found = yield* collected(rows(filter, options.limit)).pipe(
+        Effect.flatMap(Effect.forEach(withTotals, { concurrency: 4 })),
+        Effect.mapError(readFailed),
+      )
+      if (options.json) return yield* printJson(found.map(({ run, totals }) => ({ ...run, totals })))
+      if (found.length === 0) return yield* Console.log(yield* noRuns)
+      yield* Console.log(RenderRows.runs(yield* Dress.style, found))
+    }),
+  )
+
+const newest = rows({ job_type: "launch" }, 1).pipe(
+  Stream.runHead,
+  Effect.mapError(readFailed),
+  Effect.flatMap(
+    Option.match({
+      onSome: (run) => Effect.succeed(run.run_id),
+      onNone: () => Effect.flatMap(noRuns, usage),
+    }),
+  ),
+)
+
+/** `show`. */
+export const show = (options: ShowOptions) =>
+  withReader(
+    options,
+    Effect.gen(function* () {
+      const reader = yield* RunReader
+      const runId = yield* Option.match(options.runId, { onNone: () => newest, onSome: Effect.succeed })
+      const tree = yield* Effect.mapError(reader.tree(runId), readFailed)
+      if (Option.isNone(tree)) {
+        return yield* usage(`No run ${runId} in ${yield* sourceInWords}. List them with: runledger runs`)
+      }
+      if (options.json) return yield* printJson(tree.value)
+      yield* Console.log(RenderTree.render(yield* Dress.style, tree.value))
+    }),
+  )
+
+const failed: ReadonlySet<string> = new Set(["failure", "timeout", "cancelled"])
+
+/** `calls`. */
+export const calls = (options: CallsOptions) =>
+  withReader(
+    options,
+    Effect.gen(function* () {
+      const filter = { job_type: CALL_JOB_TYPE, parent_run_id: Option.getOrUndefined(options.run) }
+      const found = yield* rows(filter, options.failed ? undefined : options.limit).pipe(
+        Stream.filter((run) => !options.failed || failed.has(run.status)),
+        Stream.take(options.limit),
+        collected,
+        Effect.mapError(readFailed),
+      )
+      if (options.json) return yield* printJson(found)
+      if (found.length === 0) return yield* Console.log(`No such calls in ${yield* sourceInWords}.`)
+      yield* Console.log(RenderRows.calls(yield* Dress.style, found.map(CallRow.fromRun)))
+      if (found.length === options.limit) {
+        yield* Effect.logInfo(`The newest ${options.limit} are shown; --limit shows more.`)
+      }
+    }),
+  )
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/
+
+const instant = (text: string): Effect.Effect<string, CommandError> => {
+  const millis = Timestamp.parseMillis(DAY.test(text) ? `${text}T00:00:00Z` : text)
+  return millis === undefined
+    ? usage(
+        `--since wants a day such as 2026-01-31 (UTC) or an instant with its zone such as 2026-01-31T12:00:00Z, not ${text}.`,
+      )
+    : Effect.succeed(Timestamp.fromMillis(millis))
+}
+
+/** `cost`. */
+export const cost = (options: CostOptions) =>
+  Effect.flatMap(Effect.transposeMapOption(options.since, instant), (since) =>
+    withReader(
+      options,
+      Effect.gen(function* () {
+        const filter = {
+          job_type: CALL_JOB_TYPE,
+          parent_run_id: Option.getOrUndefined(options.run),
+          start_time_from: Option.getOrUndefined(since),
+        }
+        const found = yield* Effect.mapError(grouped(filter, options.by), readFailed)
+        const groups = CostGroup.sorted(found, options.by)
+        const total = CostGroup.total(groups)
+        if (options.json) return yield* printJson({ by: options.by, groups, total })
+        if (groups.length === 0) return yield* Console.log(`No calls in ${yield* sourceInWords}.`)
+        yield* Console.log(RenderRows.costs(yield* Dress.style, options.by, groups, total))
+      }),
+    ),
+  )

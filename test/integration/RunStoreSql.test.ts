@@ -1,0 +1,89 @@
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RunStoreSql from "../../layers/RunStoreSql.js"
+import { RunStore, type RunStoreService } from "../../services/RunStore.js"
+import { run } from "../support/RunStores.js"
+
+describe("RunStoreSql, its file", () => {
+  const inFolder = <A, E>(
+    use: (at: { readonly fs: FileSystem.FileSystem; readonly file: (name: string) => string }) => Effect.Effect<A, E>,
+  ) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const folder = yield* fs.makeTempDirectoryScoped({ prefix: "runledger-store-" })
+      return yield* use({ fs, file: (name) => path.join(folder, name) })
+    }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
+
+  const executed = (filename: string, statement: string) =>
+    Effect.flatMap(SqlClient.SqlClient, (client) => client.unsafe(statement)).pipe(
+      Effect.provide(SqliteClient.layer({ filename, disableWAL: true })),
+    )
+  const opened = (path: string) => Effect.scoped(Layer.build(RunStoreSql.layer({ path })))
+  const using = <A, E>(path: string, use: (store: RunStoreService) => Effect.Effect<A, E>) =>
+    Effect.flatMap(RunStore, use).pipe(Effect.provide(RunStoreSql.layer({ path })))
+
+  it.live("is readable by its owner only, in a folder that is made for it, and keeps rows when it is closed", () =>
+    inFolder(({ fs, file }) =>
+      Effect.gen(function* () {
+        const path = file("deep/er/store.sqlite")
+        yield* using(path, (store) =>
+          Effect.gen(function* () {
+            yield* store.insert([run({ event_id: "1" })])
+            for (const suffix of ["", "-wal", "-shm"]) {
+              expect(Number((yield* fs.stat(`${path}${suffix}`)).mode) & 0o777, suffix).toBe(0o600)
+            }
+          }),
+        )
+        expect(yield* fs.exists(`${path}-wal`)).toBe(false)
+        expect(yield* using(path, (store) => store.count({}))).toBe(1)
+      }),
+    ),
+  )
+
+  it.live("is refused with its name and the next step when it is no database, a folder, or cannot be made", () =>
+    inFolder(({ fs, file }) =>
+      Effect.gen(function* () {
+        yield* fs.writeFileString(file("text"), "not a database, but long enough to be mistaken for one\n".repeat(200))
+        yield* fs.makeDirectory(file("folder"))
+        for (const path of [file("text"), file("folder"), file("text/below.sqlite")]) {
+          const error = yield* Effect.flip(opened(path))
+          expect(error._tag, path).toBe("RunStoreError")
+          expect(error.message).toContain(path)
+          expect(error.message).toMatch(/TELEMETRY_DB_PATH|--db/)
+        }
+        expect(yield* fs.readFileString(file("text"))).toContain("not a database")
+      }),
+    ),
+  )
+
+  it.live("is left alone when it is another program's database", () =>
+    inFolder(({ fs, file }) =>
+      Effect.gen(function* () {
+        yield* executed(file("other.sqlite"), "CREATE TABLE runs (x)")
+        const before = yield* fs.readFile(file("other.sqlite"))
+        expect((yield* Effect.flip(opened(file("other.sqlite")))).message).toContain("something else")
+        expect(yield* fs.readFile(file("other.sqlite"))).toEqual(before)
+      }),
+    ),
+  )
+
+  it.live("is left alone when a newer version made it", () =>
+    inFolder(({ file }) =>
+      Effect.gen(function* () {
+        yield* opened(file("store.sqlite"))
+        yield* executed(
+          file("store.sqlite"),
+          "INSERT INTO runledger_migrations (migration_id, name) VALUES (999, 'later')",
+        )
+        expect((yield* Effect.flip(opened(file("store.sqlite")))).message).toContain("newer Runledger")
+      }),
+    ),
+  )
+})
