@@ -14,6 +14,7 @@ import { fileName, repeated } from "../src/domain/Ids.js"
 import * as Redaction from "../src/domain/Redaction.js"
 import * as EventLogNdjson from "./EventLogNdjson.js"
 import * as FileProblem from "./FileProblem.js"
+import { ensure as ensureFolder } from "./Folder.js"
 import * as PrivateFile from "./PrivateFile.js"
 import * as RunLock from "./RunLock.js"
 import * as RunNames from "./RunNames.js"
@@ -72,7 +73,7 @@ const openRoot = (runsDir: string): Effect.Effect<string, RunFolderError> => {
   const path = nodePath.resolve(runsDir)
   return Effect.tryPromise({
     try: async () => {
-      await fs.mkdir(path, { recursive: true })
+      ensureFolder(path)
       return await fs.realpath(path)
     },
     catch: (cause) =>

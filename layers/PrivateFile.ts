@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
+import * as Folder from "./Folder.js"
 
 const CREATE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -76,7 +77,7 @@ export const read = async (path: string, maxBytes: number): Promise<string | und
 
 /** Makes a folder and those above it; rejects when the last one is a link or no folder. `mode` is for new folders only. */
 export const folder = async (path: string, mode: number): Promise<void> => {
-  await fs.mkdir(path, { recursive: true, mode })
+  Folder.ensure(path, mode)
   const stat = await fs.lstat(path)
   if (!stat.isDirectory()) throw Object.assign(new Error("not a folder"), { code: "ELOOP" })
 }

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs"
+import { chmodSync, closeSync, openSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { RunStore, RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
+import * as Folder from "./Folder.js"
 import { LATEST, MIGRATIONS_TABLE, migrate } from "./RunStoreSqlMigrations.js"
 import * as Queries from "./RunStoreSqlQueries.js"
 import * as Stats from "./RunStoreSqlStats.js"
@@ -48,7 +49,7 @@ const PRIVATE_FOLDER = 0o700
 const prepareFile = (path: string): Effect.Effect<void, RunStoreError> =>
   Effect.try({
     try: () => {
-      mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER })
+      Folder.ensure(dirname(path), PRIVATE_FOLDER)
       closeSync(openSync(path, "a+", PRIVATE_FILE))
     },
     catch: failure(

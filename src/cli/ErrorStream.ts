@@ -75,5 +75,9 @@ export const layer = (
       }),
     clear: Effect.sync(clear),
   })
-  return Layer.merge(Logger.replace(Logger.defaultLogger, logger), Layer.succeed(Progress.ProgressSink, sink))
+  return Layer.mergeAll(
+    Logger.replace(Logger.defaultLogger, logger),
+    options.debug ? Logger.minimumLogLevel(LogLevel.Debug) : Layer.empty,
+    Layer.succeed(Progress.ProgressSink, sink),
+  )
 }

@@ -60,7 +60,7 @@ const STEP =
   /^(?:(?:first|then|next|finally|to start|to begin|before|after|once|when you)\b[^.]*\b(?:you|run|install|create|add|open|set|call|use)|(?:to [a-z]+[^,]*, )?(?:run|install|create|add|open|set|start|build|clone|download|configure|enable|disable|copy|execute|invoke|launch|deploy|import|initiali[sz]e|make sure|ensure|use the|pass|call|define|write|generate|update|upgrade|remove|replace)\b|you (?:can|should|must|need to|may|will need)\b)/i
 
 const API =
-  /`[^`]*\([^`]*\)`|`[A-Za-z_$][\w$]*(?:[.#:][A-Za-z_$][\w$]*)+`|`--?[a-z][\w-]*[^`]*`|\b(?:exports?|function|method|class|interface|returns?|argument|parameter|callback|constructor|instance|property|option|endpoint|API|type alias|module)\b/i
+  /^`[^`]+`\s*[:–—-]\s|`[^`]*\([^`]*\)`|`[A-Za-z_$][\w$]*(?:[.#:][A-Za-z_$][\w$]*)+`|`--?[a-z][\w-]*[^`]*`|\b(?:exports?|function|method|class|interface|returns?|argument|parameter|callback|constructor|instance|property|option|endpoint|API|type alias|module)\b/i
 
 const FORMAT =
   /\b(?:JSON5?|YAML|TOML|CSV|TSV|XML|HTML|CSS|Markdown|GFM|Parquet|NDJSON|JSONL|protobuf|Protocol Buffers|UTF-?8|UTF-?16|Base64|PDF|PNG|JPE?G|GIF|SVG|ZIP|gzip|tar(?:ball)?|SQLite|ISO[- ]8601|MIME|BOM|file formats?|encodings?|serializ\w+|media types?)\b/i

@@ -36,9 +36,9 @@ const claimsOf = (path: string, sourceType: Claim.SourceType, passage: Passage):
     const isItem = passage.kind === "item" && index === 0 && all.length === 1
     const tidied = Sentence.tidy(sentence.text)
     if (!Sentence.isTelling(tidied, isItem ? "item" : "paragraph")) return []
-    const text = withSubject(isItem ? Sentence.capitalised(tidied) : tidied, passage)
+    const text = withSubject(isItem ? Sentence.capitalised(tidied) : Sentence.sentenceCase(tidied), passage)
     const citation = { path, start_line: sentence.startLine, end_line: sentence.endLine, source_type: sourceType }
-    const kind = text.endsWith(tidied) && text !== tidied ? "api" : Claim.classify(text)
+    const kind = text.length > tidied.length ? "api" : Claim.classify(text)
     return [{ claim: Claim.make(text, citation, kind), headings: passage.headings }]
   })
 

@@ -60,7 +60,7 @@ const DANGLING =
 
 // What points elsewhere in the text, or out of it.
 const POINTING =
-  /\b(?:this|these|those|such) (?:behaviou?rs?|options?|methods?|parameters?|functions?|cases?|pages?|sections?|examples?|values?|requirements?|situations?|results?|checks?|conventions?|ranges?|documents?|articles?|tables?|lists?|problems?|issues?|steps?|purposes?|reasons?)\b|\b(?:see|visit|check|read|consult|refer to) (?:the|our|also|its|this|how|\S+ (?:docs?|documentation|guide))\b|(?:^|[,;(–—-]\s*)see\s|\balso see\b|\bthe (?:example|table|list|code|snippet|section)s? (?:above|below)|\b(?:above|below|following)[.)]*$/i
+  /\b(?:this|these|those|such) (?:behaviou?rs?|options?|methods?|parameters?|functions?|cases?|pages?|sections?|examples?|values?|requirements?|situations?|results?|checks?|conventions?|ranges?|documents?|articles?|tables?|lists?|problems?|issues?|steps?|purposes?|reasons?)\b|\b(?:see|visit|check|read|consult|refer to) (?:the|our|also|its|this|how|\S+ (?:docs?|documentation|guide))\b|(?:^|[,;(–—-]\s*)see\s|\balso see\b|\bsee (?:tutorial|docs?|documentation|guide|example|readme|wiki)s?\b|\bthe (?:example|table|list|code|snippet|section)s? (?:above|below)|\b(?:above|below|following)[.)]*$/i
 
 // Somebody speaks of himself.
 const PERSONAL = /\bI(?:['’](?:ve|m|d|ll))?\b(?!\/)|\b(?:we['’](?:ve|re|d|ll)|me|my|[Ww]e|[Oo]ur|us)\b/
@@ -128,21 +128,38 @@ export const isTelling = (text: string, from: "paragraph" | "item"): boolean => 
   return from === "item" || /[.!)]["'”’)]?$/.test(text)
 }
 
-/** The sentence as a claim says it: no leading list mark, emoji or label, no white space, comma or dash at the ends. */
-export const tidy = (text: string): string => {
-  const bare = text
-    .replace(
-      /^\s*(?:\[[ x]\]\s+|(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F|\u200D|[✓✔])+\s*|(?:note|tip|warning|important|caution|n\.?b\.?)\s*[:!]\s*|[-–—•*]\s+|\d+[.)]\s+)+/iu,
-      "",
-    )
-    .replace(/\s+([,.;!])(?=\s|$)/g, "$1")
-    .replace(/\(\s+/g, "(")
-    .replace(/\s+\)/g, ")")
-    .replace(/\s*\(\s*\)/g, "")
+/** Changes only what stands outside code. */
+const outsideCode = (text: string, change: (prose: string) => string): string =>
+  text
+    .split(/(`[^`]*`)/)
+    .map((part, index) => (index % 2 === 1 ? part : change(part)))
+    .join("")
+
+const LEADING =
+  /^\s*(?:\[[ x]\]\s+|(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F|\u200D|[✓✔])+\s*|(?:note|tip|warning|important|caution|n\.?b\.?)\s*[:!]\s*|[-–—•*]\s+|\d+[.)]\s+)+/iu
+
+/**
+ * The sentence as a claim says it: no leading list mark, emoji or label, no bracketed link word (`[more]`), no empty
+ * brackets where a picture stood, no white space, comma or dash at the ends. Code is left as it is.
+ */
+export const tidy = (text: string): string =>
+  outsideCode(text.replace(LEADING, ""), (prose) =>
+    prose
+      .replace(/\s*\[[A-Za-z0-9]{1,16}\]/g, "")
+      .replace(/(\S)\s+([,.;!])(?=\s|$)/g, "$1$2")
+      .replace(/\(\s+/g, "(")
+      .replace(/\s+\)/g, ")")
+      .replace(/\s+\(\s*\)/g, ""),
+  )
+    .replace(/\s+/g, " ")
     .replace(/[\s,;–—-]+$/, "")
     .trim()
-  return bare
-}
+
+const SMALL_WORD = /^(?:the|an?|if|when|while|this|to|for|in|on|with|by|you|all|each|every|no|there|use)(?=\s)/
+
+/** A sentence with a capital first where it begins with a word that is surely no name. */
+export const sentenceCase = (text: string): string =>
+  text.replace(SMALL_WORD, (word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
 
 /** With a capital first, unless the first word is a name that is spelled small. */
 export const capitalised = (text: string, smallNames: ReadonlyArray<string> = []): string => {

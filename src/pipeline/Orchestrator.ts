@@ -112,8 +112,13 @@ const reopen = (launch: Launch) =>
   Effect.gen(function* () {
     const run = yield* CurrentRun
     if (!run.resumed) return yield* launch.snapshot.write
-    const { state } = yield* launch.snapshot.current
+    const { state, open_issues } = yield* launch.snapshot.current
     yield* Ref.set(launch.state, state)
+    const recorder = yield* Recorder
+    const message = "The run is taken up again; what still holds is reported anew."
+    for (const issue_id of Object.keys(open_issues)) {
+      yield* recorder.record({ type: "ISSUE_RESOLVED", payload: { issue_id, message } })
+    }
     yield* advance(launch, "CREATED")
   })
 

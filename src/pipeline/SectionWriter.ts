@@ -109,6 +109,10 @@ const continuation = (request: LlmRequest, soFar: string): LlmRequest => ({
   messages: [...request.messages, { role: "assistant", content: soFar }, { role: "user", content: CONTINUE }],
 })
 
+/** White space at the seam counts once: the model was shown the beginning without it. */
+const joined = (start: string, rest: string): string =>
+  /^\s/.test(rest) ? `${start.trimEnd()}${rest}` : `${start}${rest}`
+
 /** The model's answer; one that was cut off is continued once. */
 const answer = (asking: Asking, assignment: Assignment) =>
   Effect.gen(function* () {
@@ -122,7 +126,7 @@ const answer = (asking: Asking, assignment: Assignment) =>
     // The API takes no answer that ends in white space as an earlier turn.
     const rest = yield* Effect.either(ask(asking, continuation(request, start.trimEnd()), callId))
     if (Either.isLeft(rest)) return { markdown: start, finishReason: "length", calls: [first] } satisfies Answer
-    const whole = `${start}${Llm.text(rest.right)}`
+    const whole = joined(start, Llm.text(rest.right))
     return { markdown: whole, finishReason: rest.right.finishReason, calls: [first, rest.right] } satisfies Answer
   })
 

@@ -18,11 +18,12 @@ import * as PriceBookTable from "../../layers/PriceBookTable.js"
 import * as TelemetryOffline from "../../layers/TelemetryOffline.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EventLog } from "../../services/EventLog.js"
-import type { ChainedEvent } from "../../src/domain/Event.js"
+import type { ChainedEvent, EventType } from "../../src/domain/Event.js"
 import { GENESIS_HASH } from "../../src/domain/Ids.js"
 import { RunConfig, type RunConfigWire } from "../../src/domain/RunConfig.js"
 import * as Input from "../../src/pipeline/Input.js"
 import * as Orchestrator from "../../src/pipeline/Orchestrator.js"
+import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
 import { Recorder } from "../../src/telemetry/Recorder.js"
 
@@ -200,6 +201,32 @@ export const filesOf = (folder: string) =>
       if (info.type === "File") texts[name] = yield* fs.readFileString(path.join(folder, name))
     }
     return texts
+  })
+
+type Of<Type extends EventType> = Extract<ChainedEvent, { readonly type: Type }>
+/** The events of one type. */
+export const only = <Type extends EventType>(
+  events: ReadonlyArray<ChainedEvent>,
+  type: Type,
+): ReadonlyArray<Of<Type>> => events.filter((event): event is Of<Type> => event.type === type)
+
+/** A file's JSON, which must have a shape. */
+export const json = <A, I>(schema: Schema.Schema<A, I>, text: string | undefined): A =>
+  Schema.decodeUnknownSync(Schema.parseJson(schema))(text)
+
+/** The drafts among files. */
+export const draftsOf = (files: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(files).filter(([name]) => name.startsWith("drafts/")))
+
+/** A widget and a place for its runs. */
+export const setting = Effect.all({ input: folderWith(WIDGET), runsDir: temporaryFolder })
+
+/** The same with a sandbox of its own that misbehaves as told. */
+export const sandboxed = (faults = "") =>
+  Effect.gen(function* () {
+    const { input, runsDir } = yield* setting
+    const { url } = yield* Sandbox.serve({ faults })
+    return { input, runsDir, runId: "run-001", answers: { url } }
   })
 
 export const platform = NodeContext.layer
