@@ -127,5 +127,7 @@ const report = async (error) => {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(fs.realpathSync(process.argv[1])).href) {
+  // What is packed for others holds this build's chunks alone.
+  if (process.argv.includes("--fresh")) fs.rmSync(binFolder, { recursive: true, force: true })
   process.exitCode = process.argv.includes("--lib") ? buildLib() : await buildBin().then(() => 0, report)
 }

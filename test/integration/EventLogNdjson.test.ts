@@ -1,39 +1,20 @@
-import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as CurrentRunFolder from "../../layers/CurrentRunFolder.js"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
-import { CurrentRun } from "../../services/CurrentRun.js"
 import { EventLog } from "../../services/EventLog.js"
 import type { Event } from "../../src/domain/Event.js"
 import { GENESIS_HASH } from "../../src/domain/Ids.js"
 import * as EventSamples from "../support/EventSamples.js"
+import * as PlainRun from "../support/PlainRun.js"
 import * as RunFolders from "../support/RunFolders.js"
 import * as WarningLog from "../support/WarningLog.js"
 
-/** A run in a plain folder, without a lock, so that a test can open its log again and again. */
-const runIn = (directory: string) =>
-  Layer.succeed(CurrentRun, {
-    runId: "run-001",
-    parentRunId: Option.none(),
-    directory: Option.some(directory),
-    trace: Option.none(),
-    resumed: false,
-    uniqueCallId: Effect.succeed,
-    nextAttempt: () => Effect.succeed(1),
-  })
-
-const logIn = (directory: string, durability: EventLogNdjson.Durability = "process") =>
-  Layer.provide(EventLogNdjson.layer({ durability }), runIn(directory))
-
 const append = (directory: string, ...events: ReadonlyArray<Event>) =>
-  Effect.flatMap(EventLog, (log) => Effect.forEach(events, log.append)).pipe(Effect.provide(logIn(directory)))
+  Effect.flatMap(EventLog, (log) => Effect.forEach(events, log.append)).pipe(Effect.provide(PlainRun.logIn(directory)))
 
 const fileOf = (directory: string): string => nodePath.join(directory, EventLogNdjson.FILE)
 const linesOf = (directory: string): ReadonlyArray<string> =>
@@ -119,39 +100,6 @@ describe("EventLogNdjson", () => {
     }),
   )
 
-  it.live(
-    "kill -9 in the middle of appending loses nothing that append returned from, and the run can be taken over",
-    () =>
-      Effect.gen(function* () {
-        const runsDir = yield* RunFolders.temporary
-        fs.mkdirSync(nodePath.join(runsDir, "run-001"))
-        for (let round = 0; round < 3; round++) {
-          const before = round === 0 ? 0 : linesOf(nodePath.join(runsDir, "run-001")).length
-          const returned = yield* appendUntilKilled(runsDir, 200 + 57 * round)
-          const folder = nodePath.join(runsDir, "run-001")
-          const after = yield* Effect.flatMap(EventLog, (log) => log.verify).pipe(
-            Effect.provide(
-              Layer.provide(
-                EventLogNdjson.layer({ durability: "process" }),
-                CurrentRunFolder.layer({ runsDir, runId: "run-001", resume: true, config: {} }),
-              ),
-            ),
-            Effect.provide(WarningLog.make().layer),
-          )
-          expect(after.problems).toEqual([])
-          expect(after.lines).toBeGreaterThanOrEqual(before + returned)
-          const ids = linesOf(folder)
-            .slice(before)
-            .map((line) => JSON.parse(line).event_id)
-          expect(ids.slice(0, returned)).toEqual(
-            Array.from({ length: returned }, (_, n) => EventSamples.event(n).event_id),
-          )
-          expect(fs.existsSync(nodePath.join(folder, "lock"))).toBe(false)
-        }
-      }).pipe(Effect.scoped),
-    120_000,
-  )
-
   it.scoped("verify names the line of an edit, a removal, a swap, an insertion and a cut", () =>
     Effect.gen(function* () {
       const folder = yield* RunFolders.temporary
@@ -193,7 +141,7 @@ describe("EventLogNdjson", () => {
       expect(warnings.warnings().join()).toContain("line 2")
       yield* Effect.flatMap(EventLog, (log) => log.read({ offset: 0, lines: 0, hash: GENESIS_HASH }, 1_000_000)).pipe(
         Effect.map((slice) => expect([slice.events.length, slice.end.lines]).toEqual([2, 3])),
-        Effect.provide(logIn(folder)),
+        Effect.provide(PlainRun.logIn(folder)),
         Effect.provide(WarningLog.make().layer),
       )
     }),
@@ -223,7 +171,7 @@ describe("EventLogNdjson", () => {
   it.scoped("an append after the log's scope closed fails and writes into nobody's file", () =>
     Effect.gen(function* () {
       const folder = yield* RunFolders.temporary
-      const log = yield* EventLog.pipe(Effect.provide(logIn(folder)))
+      const log = yield* EventLog.pipe(Effect.provide(PlainRun.logIn(folder)))
       const other = fs.openSync(nodePath.join(folder, "other"), "a+")
       const error = yield* Effect.flip(log.append(EventSamples.event(0)))
       expect(error.message).toContain("closed")
@@ -236,11 +184,13 @@ describe("EventLogNdjson", () => {
     Effect.gen(function* () {
       const folder = yield* RunFolders.temporary
       const cursor = nodePath.join(folder, "telemetry.cursor")
-      const acknowledged = Effect.flatMap(EventLog, (log) => log.acknowledged).pipe(Effect.provide(logIn(folder)))
+      const acknowledged = Effect.flatMap(EventLog, (log) => log.acknowledged).pipe(
+        Effect.provide(PlainRun.logIn(folder)),
+      )
       const start = { offset: 0, lines: 0, hash: GENESIS_HASH }
       yield* append(folder, ...three)
       const head = yield* Effect.flatMap(EventLog, (log) => Effect.tap(log.head, log.acknowledge)).pipe(
-        Effect.provide(logIn(folder)),
+        Effect.provide(PlainRun.logIn(folder)),
       )
       expect(yield* acknowledged).toEqual(head)
       expect(fs.statSync(cursor).mode & 0o777).toBe(0o600)
@@ -260,56 +210,4 @@ describe("EventLogNdjson", () => {
       }
     }),
   )
-
-  it.scoped(
-    "a full disk fails the append with its next step, leaves whole lines, and the log goes on once there is room",
-    () =>
-      Effect.gen(function* () {
-        const mounted = yield* smallDisk
-        if (Option.isNone(mounted)) {
-          return yield* Effect.logError("SKIPPED: a small tmpfs cannot be mounted here, so a full disk was not tried")
-        }
-        const folder = mounted.value
-        const ballast = nodePath.join(folder, "ballast")
-        fs.writeFileSync(ballast, Buffer.alloc(64 * 1024))
-        yield* Effect.gen(function* () {
-          const log = yield* EventLog
-          const fill = Effect.forEach(Array.from({ length: 5000 }), (_, n) => log.append(EventSamples.event(n)))
-          const error = yield* Effect.flip(fill)
-          expect(error.message).toMatch(/disk is full.*ENOSPC/)
-          const full = yield* EventLogNdjson.verifyFile(fileOf(folder))
-          expect(full.problems).toEqual([])
-          expect(full.lines).toBeGreaterThan(100)
-          fs.rmSync(ballast)
-          yield* log.append(EventSamples.event(9999))
-          expect(yield* log.verify).toMatchObject({ lines: full.lines + 1, problems: [] })
-        }).pipe(Effect.provide(logIn(folder)))
-      }),
-  )
 })
-
-const appendUntilKilled = (runsDir: string, atLeast: number): Effect.Effect<number> =>
-  Effect.async((resume) => {
-    const main = nodePath.join(import.meta.dirname, "../support/AppendMain.ts")
-    const child = spawn(process.execPath, ["--import", "tsx", main, runsDir, "run-001"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    })
-    let told = ""
-    child.stdout.on("data", (chunk: Buffer) => {
-      told += chunk.toString("utf8")
-      if (told.split("\n").length > atLeast) child.kill("SIGKILL")
-    })
-    child.on("close", () => resume(Effect.succeed(told.split("\n").length - 1)))
-  })
-
-/** A file system of one megabyte, unmounted when the scope closes; none where this process may not mount. */
-const smallDisk = Effect.acquireRelease(
-  Effect.map(RunFolders.temporary, (folder) => {
-    const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
-    return status === 0 ? Option.some(folder) : Option.none<string>()
-  }),
-  Option.match({
-    onNone: () => Effect.void,
-    onSome: (folder) => Effect.sync(() => spawnSync("umount", [folder])),
-  }),
-)
