@@ -139,7 +139,7 @@ const owned = (folder: Folder, owner: RunLock.Owner) =>
     reason: "owned",
     path: folder.path,
     pid: owner.pid,
-    message: `run ${folder.runId} belongs to process ${owner.pid}, which is still running: wait for it, stop it (runledger cancel ${folder.runId}), or begin a run of your own`,
+    message: `run ${folder.runId} belongs to process ${owner.pid}, which is still running: wait for it, stop that process, or begin a run of your own`,
   })
 
 const lock = (folder: Folder): Effect.Effect<RunLock.Held, RunFolderError, Scope.Scope> =>

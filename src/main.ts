@@ -73,11 +73,15 @@ const earlierEvidence = ({ runsDir, capture, secrets }: LaunchSetup, own: Option
     )
   })
 
-const provider = (config: RunConfig, { apiKey, baseUrl }: Extract<Answerer, { readonly kind: "messages-api" }>) =>
+const provider = (
+  config: RunConfig,
+  { apiKey, baseUrl, sandbox }: Extract<Answerer, { readonly kind: "messages-api" }>,
+) =>
   room(async () =>
     (await import("../layers/LlmClientAnthropic.js")).layer({
       apiKey,
       baseUrl: Option.getOrUndefined(baseUrl),
+      sandbox,
       timeout: `${config.llm.timeout} seconds`,
       maxRetries: config.llm.max_retries,
     }),

@@ -79,7 +79,7 @@ const sandbox = (baseUrl: Option.Option<string>): Effect.Effect<Answerer, Comman
           ({ url }) => url,
         ),
     })
-    return { kind: "messages-api", apiKey: Redacted.make("sandbox"), baseUrl: Option.some(url) }
+    return { kind: "messages-api", apiKey: Redacted.make("sandbox"), baseUrl: Option.some(url), sandbox: true }
   })
 
 const answererOf = (settings: LaunchSettings): Effect.Effect<Answerer, CommandError, Scope.Scope> => {
@@ -94,6 +94,7 @@ const answererOf = (settings: LaunchSettings): Effect.Effect<Answerer, CommandEr
         kind: "messages-api",
         apiKey: Option.getOrElse(settings.apiKey, () => Redacted.make("")),
         baseUrl: settings.baseUrl,
+        sandbox: false,
       })
   }
 }

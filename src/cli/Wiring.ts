@@ -29,6 +29,8 @@ export type Answerer =
       readonly kind: "messages-api"
       readonly apiKey: Redacted.Redacted<string>
       readonly baseUrl: Option.Option<string>
+      /** The address is the sandbox's, so that even an answer that never came costs nothing. */
+      readonly sandbox: boolean
     }
   | { readonly kind: "replay" }
 
