@@ -47,8 +47,14 @@ const addressOf = (text: string): Address | null => {
 
 const decoded = (part: string): Either.Either<string, unknown> => Either.try(() => decodeURIComponent(part))
 
-const makeClient = (Client: typeof Anthropic, apiKey: string, baseURL: string, timeoutMillis: number): Anthropic =>
-  new Client({
+/** The SDK adds the headers of ANTHROPIC_CUSTOM_HEADERS, a key among them, to its own and has no option against it. */
+const dropHeadersOfEnvironment = (client: Anthropic): void => {
+  const options: unknown = Reflect.get(client, "_options")
+  if (typeof options === "object" && options !== null) Reflect.deleteProperty(options, "defaultHeaders")
+}
+
+const makeClient = (Client: typeof Anthropic, apiKey: string, baseURL: string, timeoutMillis: number): Anthropic => {
+  const client = new Client({
     apiKey,
     baseURL,
     webhookKey: null,
@@ -57,6 +63,9 @@ const makeClient = (Client: typeof Anthropic, apiKey: string, baseURL: string, t
     openTelemetry: false,
     logLevel: "off",
   })
+  dropHeadersOfEnvironment(client)
+  return client
+}
 
 /** The endpoint of a base URL and a key; nothing is sent. Credentials, query and trailing slashes of the URL are dropped. */
 export const makeEndpoint = (

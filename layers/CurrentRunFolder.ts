@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
 import * as Data from "effect/Data"
@@ -69,11 +70,14 @@ const notAFolder = (path: string, what: string, cause?: unknown) =>
     cause,
   })
 
+/** The runs folder. A new one tells git to leave it alone: prompts and answers lie in it. */
 const openRoot = (runsDir: string): Effect.Effect<string, RunFolderError> => {
   const path = nodePath.resolve(runsDir)
   return Effect.tryPromise({
     try: async () => {
+      const isNew = !existsSync(path)
       ensureFolder(path)
+      if (isNew) await fs.writeFile(nodePath.join(path, ".gitignore"), "*\n")
       return await fs.realpath(path)
     },
     catch: (cause) =>

@@ -30,7 +30,7 @@ export interface LlmClientAnthropicOptions {
   readonly retryBase?: Duration.DurationInput | undefined
   /** A `retry-after` longer than this is not waited for; 2 minutes by default. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** The address is known to be the sandbox's, before its first answer says so; false by default. */
+  /** The address is known to be the sandbox's, which counts for calls that get no answer at all; false by default. */
   readonly sandbox?: boolean | undefined
 }
 
@@ -43,16 +43,14 @@ interface Policy {
 
 const RETRY_CAP = Duration.seconds(8)
 
-/** The server's own wish, when it has one, else doubling waits with jitter; as often as the policy allows. */
+/** Doubling waits with jitter, and no less than the server asks for; as often as the policy allows. */
 const retries = ({ maxRetries, maxRetryAfterMs, retryBase }: Policy) =>
   Schedule.exponential(retryBase).pipe(
     Schedule.modifyDelay((_, delay) => Duration.min(delay, RETRY_CAP)),
     Schedule.jittered,
     Schedule.intersect(Schedule.recurs(maxRetries)),
     Schedule.zipRight(Schedule.identity<AttemptFailure>()),
-    Schedule.modifyDelay((failed, delay) =>
-      failed.retryAfterMs === null ? delay : Duration.millis(failed.retryAfterMs),
-    ),
+    Schedule.modifyDelay((failed, delay) => Duration.max(delay, Duration.millis(failed.retryAfterMs ?? 0))),
     Schedule.whileInput(
       (failed: AttemptFailure) =>
         failed.again && (failed.retryAfterMs === null || failed.retryAfterMs <= maxRetryAfterMs),
@@ -127,18 +125,18 @@ const toError = (
 }
 
 const generateWith =
-  (endpoint: Endpoint, policy: Policy, isSandbox: Ref.Ref<boolean>) =>
+  (endpoint: Endpoint, policy: Policy, unanswered: AnswerSource) =>
   (request: LlmRequest): Effect.Effect<LlmResponse, LlmError> =>
     Effect.gen(function* () {
       const attempts = yield* Ref.make<ReadonlyArray<Attempt>>([])
+      const source = yield* Ref.make(unanswered)
       const once = send(endpoint, request, (headers) =>
-        headers.has(SANDBOX_HEADER) ? Ref.set(isSandbox, true) : Effect.void,
+        Ref.set(source, headers.has(SANDBOX_HEADER) ? "sandbox" : "provider"),
       )
-      const source = Effect.map(Ref.get(isSandbox), (sandbox): AnswerSource => (sandbox ? "sandbox" : "provider"))
       const answered = yield* attempted(attempts, policy, once).pipe(
         Effect.retry(retries(policy)),
         Effect.catchTag("AttemptFailure", (failed) =>
-          Effect.flatMap(Effect.all([Ref.get(attempts), source]), ([all, from]) =>
+          Effect.flatMap(Effect.all([Ref.get(attempts), Ref.get(source)]), ([all, from]) =>
             toError(failed, { request, endpoint, attempts: all, source: from }),
           ),
         ),
@@ -147,7 +145,7 @@ const generateWith =
         ...answered.answer,
         requestId: answered.requestId,
         attempts: yield* Ref.get(attempts),
-        source: yield* source,
+        source: yield* Ref.get(source),
       }
     })
 
@@ -167,21 +165,21 @@ const make = (options: LlmClientAnthropicOptions): Effect.Effect<LlmClientServic
       baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
       timeoutMillis: Duration.toMillis(policy.timeout),
     })
-    const isSandbox = yield* Ref.make(options.sandbox ?? false)
     return {
       provider: options.sandbox === true ? "sandbox" : "anthropic",
       baseUrl: endpoint.baseUrl,
-      generate: generateWith(endpoint, policy, isSandbox),
+      generate: generateWith(endpoint, policy, options.sandbox === true ? "sandbox" : "provider"),
     }
   })
 
 /**
  * Claude's Messages API through its official SDK, whose own retries, spans, logs and environment variables are off. The SDK
  * is loaded when the layer is built. An attempt that fails on its connection or its time, or with 408, 409, 429 or from
- * 500 on, is tried again (`x-should-retry` and `retry-after` of the server go first); every attempt is in the answer or in
- * the error. Interruption aborts the request. A request with a temperature goes out under the API version that still takes
- * one; models that take none answer 400, and the error says so. Errors hold no key. An answer of the sandbox provider is
- * marked as such, whatever the address.
+ * 500 on, is tried again (`x-should-retry` of the server goes first, and no wait is shorter than its `retry-after`); every
+ * attempt is in the answer or in the error. Interruption aborts the request, and its attempts are told nowhere. A request
+ * with a temperature goes out under the API version that still takes one; models that take none answer 400, and the error
+ * says so. Errors hold no key. An answer of the sandbox provider is marked as such, whatever the address and whoever
+ * answered before.
  */
 export const layer = (options: LlmClientAnthropicOptions): Layer.Layer<LlmClient> =>
   Layer.effect(LlmClient, make(options))

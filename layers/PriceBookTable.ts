@@ -113,7 +113,9 @@ const readUserFile = Effect.fn("PriceBookTable.readUserFile")(function* (path: s
 
 const make = Effect.fn("PriceBookTable.make")(function* (options: PriceBookTableOptions) {
   const user = options.userFile === undefined ? [] : yield* readUserFile(options.userFile)
-  const kept = yield* GenaiPrices.load
+  const kept = (yield* GenaiPrices.load).filter(
+    ({ provider, id }) => provider !== "anthropic" || !PriceOverlay.UNPRICED.includes(id),
+  )
   const tables = [user, models("overlay", PriceOverlay.PRICES), kept].map(PriceTable.make)
   const service: PriceBookService = {
     unsafePriceOf: (provider, model, atMillis) => {

@@ -1,7 +1,7 @@
 import type { PriceRow } from "../src/domain/PriceRow.js"
 
 const SOURCE = "Anthropic's published price list"
-const READ_ON = "2026-11-20"
+const READ_ON = "2026-11-23"
 
 const row = (fields: Pick<PriceRow, "model" | "input" | "output"> & Partial<PriceRow>): PriceRow => ({
   provider: "anthropic",

@@ -78,6 +78,7 @@ const make = ({ runsDir, only }: Options) =>
           Stream.filter(matches(filter)),
           limit === undefined ? (all) => all : Stream.take(limit),
         ),
+      jobTypes: Effect.map(rows, (all) => [...new Set(all.map((row) => row.job_type))].sort()),
       get: (id) =>
         Effect.map(rows, (all) =>
           Option.fromNullable(all.find((row) => row.event_id === id) ?? all.find((row) => row.run_id === id)),

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import { RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
 import { type RunFilter, RunRecord } from "../src/domain/Run.js"
 import { RunTreeNode } from "../src/domain/RunTree.js"
+import { Metadata } from "../src/domain/Stats.js"
 
 export interface Options {
   /** The server's address, such as `http://localhost:8765`. */
@@ -26,6 +27,7 @@ const PAGE_ROWS = 1000
 
 const runs = Schema.decodeUnknown(Schema.Array(RunRecord))
 const run = Schema.decodeUnknown(RunRecord)
+const metadata = Schema.decodeUnknown(Metadata)
 const treeNode = Schema.decodeUnknown(RunTreeNode)
 
 const nextSearch = (response: HttpClientResponse.HttpClientResponse): Option.Option<string> => {
@@ -101,6 +103,11 @@ const make = (options: Options) =>
         Stream.paginateChunkEffect(searchOf(filter, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS)), page).pipe(
           limit === undefined ? (all) => all : Stream.take(limit),
         ),
+      jobTypes: Effect.gen(function* () {
+        const answer = yield* ask("/api/v1/metadata")
+        if (Option.isNone(answer)) return yield* failed(refused(404, "no /api/v1/metadata"))(undefined)
+        return (yield* understood(metadata(answer.value.body))).job_types
+      }),
       get: (id) =>
         ask(`/api/v1/runs/${encodeURIComponent(id)}`).pipe(
           Effect.flatMap(

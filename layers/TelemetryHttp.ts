@@ -142,9 +142,9 @@ const make = (options: Options) =>
  * a queue of `memoryLimit` events; when it is full new ones are dropped and counted.
  *
  * On failure: no server, no answer within `requestTimeout`, 401, 403, 404, 405, 408, 421, 425, 429 and 5xx are tried again
- * for as long as the scope is open, after an exponential back-off with full jitter (200 ms to 30 s) or what `Retry-After`
- * says; another 4xx halves the batch until the refused operation stands alone, which is set aside and counted as rejected.
- * Each kind of failure is logged as a warning once; repeats are counted and logged in one line when the scope closes.
+ * for as long as the scope is open, after an exponential back-off with full jitter (200 ms to 30 s) and no sooner than
+ * `Retry-After` says; another 4xx halves the batch until the refused operation stands alone, which is set aside and counted
+ * as rejected, as is an event that cannot be written as JSON. Each kind of failure is logged as a warning once; repeats are counted and logged in one line when the scope closes.
  *
  * At shutdown it flushes for `flushDeadline` at most, less when an earlier flush has already waited in vain or when three
  * attempts find no server, and logs one line with the counts.

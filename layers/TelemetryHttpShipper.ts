@@ -11,7 +11,7 @@ import * as Occurrences from "../src/domain/Occurrences.js"
 import type { OperationResult } from "../src/domain/Operation.js"
 import * as Batch from "./TelemetryHttpBatch.js"
 import type { Reply } from "./TelemetryHttpPost.js"
-import type { Source, Window } from "./TelemetryHttpSource.js"
+import type { Source, Unencodable, Window } from "./TelemetryHttpSource.js"
 
 export interface ShipperOptions {
   readonly endpoint: string
@@ -73,19 +73,17 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
     for (const [waiter, target] of waiters) if (isDone(target)) Deferred.unsafeDone(waiter, Effect.void)
   }
 
-  const pause = (retryAfterMillis: number | undefined): Effect.Effect<void> =>
+  /** What the server asks for is waited out; what the back-off adds to it ends when somebody flushes. */
+  const pause = (askedMillis: number): Effect.Effect<void> =>
     Effect.gen(function* () {
       const cap = waiters.size > 0 ? FLUSH_BACKOFF_CAP_MILLIS : BACKOFF_CAP_MILLIS
       const limit = Math.min(cap, BACKOFF_BASE_MILLIS * 2 ** Math.min(failures - 1, 16))
-      const millis = retryAfterMillis ?? (yield* Random.next) * limit
-      if (millis >= LONG_PAUSE_MILLIS || flushFailures >= FLUSH_ATTEMPTS) settle(() => true)
-      if (retryAfterMillis === undefined) {
-        urgent.unsafeClose()
-        yield* Effect.raceFirst(Effect.sleep(millis), urgent.await)
-      } else {
-        pausedUntil = (yield* Clock.currentTimeMillis) + millis
-        yield* Effect.sleep(millis)
-      }
+      const ownMillis = (yield* Random.next) * limit
+      if (askedMillis >= LONG_PAUSE_MILLIS || flushFailures >= FLUSH_ATTEMPTS) settle(() => true)
+      urgent.unsafeClose()
+      pausedUntil = (yield* Clock.currentTimeMillis) + askedMillis
+      yield* Effect.sleep(askedMillis)
+      if (ownMillis > askedMillis) yield* Effect.raceFirst(Effect.sleep(ownMillis - askedMillis), urgent.await)
     })
 
   const reject = (operation: Batch.Encoded, refused: Set<number>, why: string): Effect.Effect<void> => {
@@ -95,6 +93,12 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       `the server refused the ${operation.op} of event ${operation.eventId} for good (${why}); it is set aside, the others go on.`,
     )
   }
+
+  const setAside = ({ what, why }: Unencodable): Effect.Effect<void> =>
+    warn(
+      `an event is no JSON: ${why}`,
+      `${what} cannot be written as JSON (${why}); it is set aside, the others go on.`,
+    )
 
   const accepted = (
     batch: ReadonlyArray<Batch.Encoded>,
@@ -122,7 +126,7 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       if (reply.unreachable) flushFailures += 1
       return Effect.zipRight(
         warn(reply.unreachable ? "unreachable" : lastError, `${lastError}; the program goes on, ${where}.`),
-        pause(reply.retryAfterMillis),
+        pause(reply.retryAfterMillis ?? 0),
       )
     })
 
@@ -184,8 +188,10 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       Option.match({
         onNone: () => idle,
         onSome: (of) =>
-          Effect.sync(() => {
-            window = { of, left: of.operations.length === 0 ? [] : [of.operations], refused: new Set() }
+          Effect.suspend(() => {
+            const refused = new Set(of.unencodable.map(({ event }) => event))
+            window = { of, left: of.operations.length === 0 ? [] : [of.operations], refused }
+            return Effect.forEach(of.unencodable, setAside, { discard: true })
           }),
       }),
     )
@@ -196,7 +202,7 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       failures += 1
       flushFailures += 1
       lastError = `${what}: ${detail}`
-      return Effect.zipRight(warn(lastError, `${lastError}; the program goes on.`), pause(undefined))
+      return Effect.zipRight(warn(lastError, `${lastError}; the program goes on.`), pause(0))
     })
 
   const step: Effect.Effect<void> = Effect.suspend(() => {

@@ -1,15 +1,27 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { EventLogError, EventLogService, LogPosition, LogSlice } from "../services/EventLog.js"
+import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Event } from "../src/domain/Event.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
 import * as Project from "../src/domain/Project.js"
 import * as Batch from "./TelemetryHttpBatch.js"
 
+/** An event of a window, by its index there, that cannot be written as JSON. */
+export interface Unencodable {
+  readonly event: number
+  readonly what: string
+  readonly why: string
+}
+
 /** A stretch of events, projected, and how to say that the server has answered for all of it. */
 export interface Window {
   readonly events: number
   readonly operations: ReadonlyArray<Batch.Encoded>
+  /** Events without any operation here: nothing of them can be sent. */
+  readonly unencodable: ReadonlyArray<Unencodable>
   readonly acknowledge: Effect.Effect<void, EventLogError>
 }
 
@@ -31,8 +43,24 @@ const START: LogPosition = { offset: 0, lines: 0, hash: GENESIS_HASH }
 const WINDOW_BYTES = 256 * 1024
 const WINDOW_EVENTS = 400
 
-const encoded = (projection: Project.Projection, events: ReadonlyArray<Event>): ReadonlyArray<Batch.Encoded> =>
-  events.flatMap((event, index) => projection.step(event).map((operation) => Batch.encode(operation, index)))
+const encoded = (
+  projection: Project.Projection,
+  events: ReadonlyArray<Event>,
+): Pick<Window, "events" | "operations" | "unencodable"> => {
+  const [unencodable, operations] = Arr.separate(
+    events.map((event, index) =>
+      Either.try({
+        try: () => projection.step(event).map((operation) => Batch.encode(operation, index)),
+        catch: (error): Unencodable => ({
+          event: index,
+          what: `${event.type} ${event.event_id}`,
+          why: ErrorText.line(error),
+        }),
+      }),
+    ),
+  )
+  return { events: events.length, operations: operations.flat(), unencodable }
+}
 
 /** How many events of a slice stand before the acknowledged place. The log may have left out lines that are no events. */
 const countKnown = ({ events, end }: LogSlice, start: LogPosition, acknowledged: LogPosition): number => {
@@ -56,15 +84,15 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
       const { end } = slice
       if (end.offset === position.offset) return Effect.succeedNone
       const known = countKnown(slice, position, acknowledged)
-      position = end
       for (const event of slice.events.slice(0, known)) projection.step(event)
+      const fresh = encoded(projection, slice.events.slice(known))
+      position = end
       if (end.lines <= acknowledged.lines) return next
-      const fresh = slice.events.slice(known)
       const acknowledge = Effect.suspend(() => {
         resolved = end.lines
         return log.acknowledge(end)
       })
-      return Effect.succeedSome({ events: fresh.length, operations: encoded(projection, fresh), acknowledge })
+      return Effect.succeedSome({ ...fresh, acknowledge })
     },
   )
 
@@ -91,7 +119,7 @@ export const fromMemory = (limit: number): Source => {
       waiting.splice(0, events.length)
       resolved += events.length
     })
-    return Option.some({ events: events.length, operations: encoded(projection, events), acknowledge })
+    return Option.some({ ...encoded(projection, events), acknowledge })
   })
 
   return {

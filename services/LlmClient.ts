@@ -8,8 +8,8 @@ export interface LlmClientService {
   /** Where requests go, without credentials, query or trailing slash; null when nowhere. */
   readonly baseUrl: string | null
   /**
-   * One answer. Retries what is worth retrying and records every HTTP attempt, in the answer as in the error; interruption
-   * aborts the request in flight. Does not record the call: that is `LlmSpan`.
+   * One answer. Retries what is worth retrying and tells of every HTTP attempt, in the answer as in the error; interruption
+   * aborts the request in flight, and an interrupted call tells of no attempt. Does not record the call: that is `LlmSpan`.
    */
   readonly generate: (request: LlmRequest) => Effect.Effect<LlmResponse, LlmError>
 }

@@ -23,6 +23,8 @@ export interface RunReaderService {
   readonly source: RunSource
   /** Every match, newest first (created_at, then id), at most `limit` of them, without holding them all. */
   readonly stream: (filter: RunFilter, limit?: number) => Stream.Stream<RunRecord, RunReaderError>
+  /** Every job_type that occurs, sorted. */
+  readonly jobTypes: Effect.Effect<ReadonlyArray<string>, RunReaderError>
   /** By event_id, else the newest row of that run_id. */
   readonly get: (id: string) => Effect.Effect<Option.Option<RunRecord>, RunReaderError>
   /** A run with its descendants nested and rolled up; none when there is no such run_id. */

@@ -64,6 +64,7 @@ const earlierEvidence = ({ runsDir, capture, secrets }: LaunchSetup, own: Option
     const path = yield* Path
     const names = yield* Effect.orElseSucceed(fs.readDirectory(runsDir), () => [])
     const folders = names
+      .filter((name) => !name.startsWith("."))
       .toSorted()
       .toReversed()
       .map((name) => path.resolve(runsDir, name))
@@ -190,8 +191,15 @@ const commandLine = Effect.gen(function* () {
 
 const isVersionAsked = process.argv.length === 3 && process.argv[2] === "--version"
 
+// Nobody reads the log lines any more: the work goes on without them.
+process.stderr.on("error", () => {})
+
 // A reader that has seen enough (`runledger runs | head`) closes the pipe: that is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : ExitCode.failed))
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(ExitCode.done)
+  process.stderr.write(`error: the answer could not be written (${error.message}). Check where standard output goes.\n`)
+  process.exit(ExitCode.failed)
+})
 
 NodeRuntime.runMain(isVersionAsked ? Effect.as(Console.log(manifest.version), ExitCode.done) : commandLine, {
   disableErrorReporting: true,

@@ -1,6 +1,6 @@
 import * as Data from "effect/Data"
 
-/** The exit codes of every command (CONTRACT §8). SIGTERM ends like Ctrl-C. */
+/** The exit codes of every command. SIGTERM ends like Ctrl-C. */
 export const ExitCode = { done: 0, usage: 1, failed: 2, checkFailed: 3, interrupted: 130 } as const
 
 /** A command could not do what it was asked. `message` says what happened and what to do next; the code is the process's. */

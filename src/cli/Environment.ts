@@ -66,11 +66,11 @@ const oneOf =
   (text: string): Option.Option<A> =>
     Option.fromNullable(words.find((word) => word === text.toLowerCase()))
 
-/** How durable an event is when `append` returns (CONTRACT §4). */
+/** How durable an event is when `append` returns. */
 export const DURABILITIES = ["process", "power"] as const
 export type Durability = (typeof DURABILITIES)[number]
 
-/** The settings of CONTRACT §7 that commands read from the environment. Absent ones are none. */
+/** The settings that commands read from the environment. Absent ones are none. */
 export interface Environment {
   readonly telemetryUrl: Option.Option<string>
   readonly telemetryToken: Option.Option<Redacted.Redacted<string>>

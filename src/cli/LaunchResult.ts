@@ -4,7 +4,7 @@ import type { Style } from "./Ansi.js"
 import * as Figures from "./Figures.js"
 import { status as dressedStatus } from "./RenderTree.js"
 
-/** The last word of a launch (CONTRACT §8). `cost_usd` is null when some of it has no known price. */
+/** The last word of a launch. `cost_usd` is null when some of it has no known price. */
 export interface LaunchResult {
   readonly run_id: string
   readonly run_dir: string

@@ -34,7 +34,7 @@ const runsOptions = {
 }
 
 const showOptions = {
-  runId: Args.text({ name: "RUN_ID" }).pipe(Args.withDescription("The newest launch when absent"), Args.optional),
+  runId: Args.text({ name: "RUN_ID" }).pipe(Args.withDescription("The newest run when absent"), Args.optional),
   ...reading,
 }
 
@@ -66,7 +66,7 @@ export type CostOptions = Command.Command.ParseConfig<typeof costOptions>
 
 const programs = Effect.promise(() => import("./ReadPrograms.js"))
 
-/** Launches, newest first. */
+/** Launches and other programs' runs, newest first. */
 export const runs = Command.make("runs", runsOptions, (given) => Effect.flatMap(programs, (read) => read.runs(given)))
 
 /** One run's tree. */

@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import { RunReader } from "../../services/RunReader.js"
 import { CALL_JOB_TYPE } from "../domain/CallMeasure.js"
 import type { RunFilter, RunRecord } from "../domain/Run.js"
+import { newestFirst } from "../domain/RunMatch.js"
 import * as Timestamp from "../domain/Timestamp.js"
 import * as CallRow from "./CallRow.js"
 import { type CommandError, usage } from "./CommandError.js"
@@ -32,6 +33,18 @@ const withTotals = (run: RunRecord) =>
 const collected = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
   Effect.map(Stream.runCollect(stream), (all) => Array.from(all))
 
+/** What runs are made of; every other row is a run. */
+const PARTS: ReadonlySet<string> = new Set([CALL_JOB_TYPE, "worker", "orchestrator_node", "gate", "commit_service"])
+
+/** Launches and the runs of other programs, newest first. */
+const wholeRuns = (filter: RunFilter, most: number) =>
+  Effect.gen(function* () {
+    const reader = yield* RunReader
+    const types = (yield* reader.jobTypes).filter((type) => !PARTS.has(type))
+    const found = yield* Effect.forEach(types, (job_type) => collected(reader.stream({ ...filter, job_type }, most)))
+    return found.flat().sort(newestFirst).slice(0, most)
+  })
+
 const noRuns = Effect.map(sourceInWords, (source) => `No runs in ${source}. Make one: runledger launch <folder>`)
 
 /** `runs`. */
@@ -39,19 +52,23 @@ export const runs = (options: RunsOptions) =>
   withReader(
     options,
     Effect.gen(function* () {
-      const filter = { job_type: "launch", status: Option.getOrUndefined(options.status) }
-      const found = yield* collected(rows(filter, options.limit)).pipe(
+      const status = Option.getOrUndefined(options.status)
+      const found = yield* wholeRuns({ status }, options.limit).pipe(
         Effect.flatMap(Effect.forEach(withTotals, { concurrency: 4 })),
         Effect.mapError(readFailed),
       )
       if (options.json) return yield* printJson(found.map(({ run, totals }) => ({ ...run, totals })))
-      if (found.length === 0) return yield* Console.log(yield* noRuns)
+      if (found.length === 0) {
+        return yield* Console.log(
+          status === undefined ? yield* noRuns : `No ${status} runs in ${yield* sourceInWords}.`,
+        )
+      }
       yield* Console.log(RenderRows.runs(yield* Dress.style, found))
     }),
   )
 
-const newest = rows({ job_type: "launch" }, 1).pipe(
-  Stream.runHead,
+const newest = wholeRuns({}, 1).pipe(
+  Effect.map(Option.fromIterable),
   Effect.mapError(readFailed),
   Effect.flatMap(
     Option.match({
@@ -70,7 +87,9 @@ export const show = (options: ShowOptions) =>
       const runId = yield* Option.match(options.runId, { onNone: () => newest, onSome: Effect.succeed })
       const tree = yield* Effect.mapError(reader.tree(runId), readFailed)
       if (Option.isNone(tree)) {
-        return yield* usage(`No run ${runId} in ${yield* sourceInWords}. List them with: runledger runs`)
+        return yield* usage(
+          `No run ${runId} in ${yield* sourceInWords}. List them with "runledger runs"; --local reads the run folders.`,
+        )
       }
       if (options.json) return yield* printJson(tree.value)
       yield* Console.log(RenderTree.render(yield* Dress.style, tree.value))

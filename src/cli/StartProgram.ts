@@ -134,6 +134,8 @@ export const program = (options: StartOptions) =>
         ].join("\n"),
       )
       yield* judged(launch, false)
+      if (options.exit && ours)
+        yield* Console.log(`\nThe server has ended with this command. Start it again with: npx runledger serve`)
       if (options.exit || !ours) return
       yield* Console.log(`\nServing at ${url} until Ctrl-C.`)
       return yield* Effect.never

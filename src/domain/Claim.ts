@@ -1,6 +1,7 @@
 import * as Schema from "effect/Schema"
 import { sha256Hex } from "./CanonicalJson.js"
 import { Sha256 } from "./Ids.js"
+import * as Redaction from "./Redaction.js"
 
 /** What a claim speaks of. */
 export const ClaimKind = Schema.Literal("limitation", "workflow", "api", "format", "feature")
@@ -85,7 +86,7 @@ export const normalise = (text: string): string =>
     .replace(/[‘’]/g, "'")
     .replace(/\s+/g, " ")
     .trim()
-    .replace(/[\s.!;:,]+$/, "")
+    .replace(/(?<![\s.!;:,])[\s.!;:,]+$/, "")
 
 /** sha256 of the normalised text and the kind. */
 export const claimId = (text: string, kind: ClaimKind): string => sha256Hex(`${normalise(text)}\n${kind}`)
@@ -130,9 +131,9 @@ const withCitations = (text: string, kind: ClaimKind, first: Citation, others: R
   }
 }
 
-/** A claim read in one place. */
+/** A claim read in one place, without what looks like a secret: it goes into prompts, artifacts and pages. */
 export const make = (text: string, citation: Citation, kind: ClaimKind = classify(text)): Claim =>
-  withCitations(text, kind, citation, [])
+  withCitations(Redaction.text(text), kind, citation, [])
 
 const mergeTwo = (left: Claim, right: Claim): Claim => {
   const [better, other] = compareClaims(left, right) <= 0 ? [left, right] : [right, left]

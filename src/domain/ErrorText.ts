@@ -27,17 +27,45 @@ export const truncate = (text: string, limit: number): string => {
   return `${text.slice(0, splitsPair ? end - 1 : end)}…`
 }
 
+/** How many times its limit of a text is looked at: an error may carry megabytes, and finding secrets takes time. */
+const READ = 4
+
+/** The beginning of a text that is still to be cleaned, cut where a word or a value ends so that no part of a secret stands there. */
+const beginning = (text: string, limit: number): string => {
+  const most = READ * limit
+  if (text.length <= most) return text
+  let end = most
+  while (end > most / 2 && !/[\s"',;&]/.test(text.charAt(end))) end--
+  return truncate(text, end > most / 2 ? end + 1 : most)
+}
+
+/** What something foreign says, or the fallback when it throws instead: an error's members may be anything. */
+const heard = <A, B>(say: () => A, fallback: B): A | B => {
+  try {
+    return say()
+  } catch {
+    return fallback
+  }
+}
+
 const memberOf = (value: unknown, key: string): unknown =>
-  typeof value === "object" && value !== null && key in value ? Reflect.get(value, key) : undefined
+  heard(
+    () => (typeof value === "object" && value !== null && key in value ? Reflect.get(value, key) : undefined),
+    undefined,
+  )
 
 const messageOf = (error: unknown): string => {
   const message = memberOf(error, "message")
-  if (typeof message === "string" && message !== "") return message
-  return typeof error === "object" && error !== null ? classOf(error) : String(error)
+  if (typeof message === "string" && message !== "") return beginning(message, ERROR_DETAILS_LIMIT)
+  return typeof error === "object" && error !== null ? classOf(error) : beginning(String(error), ERROR_DETAILS_LIMIT)
 }
 
-const classOf = (error: unknown): string => {
-  if (error instanceof LlmError) return error.reason
+const classOf = (error: unknown): string => truncate(givenClassOf(error), CLASS_LIMIT)
+
+const CLASS_LIMIT = 200
+
+const givenClassOf = (error: unknown): string => {
+  if (heard(() => error instanceof LlmError, false)) return String(memberOf(error, "reason"))
   const tag = memberOf(error, "_tag")
   if (tag === "TimeoutException") return "Timeout"
   if (typeof tag === "string" && tag !== "") return tag
@@ -58,14 +86,20 @@ const causesOf = (error: unknown): ReadonlyArray<string> => {
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
 
-/** One line about an error, fit for a log: its class and message, secrets removed. */
-export const line = (error: unknown): string => {
-  const [name, message] = [classOf(error), oneLine(messageOf(error))]
-  return truncate(redactor.redactText(name === message ? name : `${name}: ${message}`), ERROR_SUMMARY_LIMIT)
-}
+const UNREADABLE = "an error that cannot be read"
 
-/** What two errors have in common when they have the same cause, whatever they were doing: for counting, not for reading. */
-export const kindOf = (error: unknown): string => {
+/** One line about an error, fit for a log: its class and message, secrets removed. Never throws. */
+export const line = (error: unknown): string =>
+  heard(() => {
+    const [name, message] = [classOf(error), oneLine(messageOf(error))]
+    const said = beginning(name === message ? name : `${name}: ${message}`, ERROR_SUMMARY_LIMIT)
+    return truncate(redactor.redactText(said), ERROR_SUMMARY_LIMIT)
+  }, UNREADABLE)
+
+/** What two errors have in common when they have the same cause, whatever they were doing: for counting, not for reading. Never throws. */
+export const kindOf = (error: unknown): string => heard(() => rootKindOf(error), UNREADABLE)
+
+const rootKindOf = (error: unknown): string => {
   let root = error
   for (let depth = 0; depth < 5; depth++) {
     const next = memberOf(root, "cause")
@@ -77,8 +111,8 @@ export const kindOf = (error: unknown): string => {
 }
 
 const failureOf = (kind: Failure["kind"], errorClass: string, message: string, more: string): Failure => {
-  const clean = redactor.redactText(message)
-  const details = redactor.redactText(more)
+  const clean = redactor.redactText(beginning(message, ERROR_DETAILS_LIMIT))
+  const details = redactor.redactText(beginning(more, ERROR_DETAILS_LIMIT))
   const summary = truncate(oneLine(clean) || errorClass, ERROR_SUMMARY_LIMIT)
   return {
     kind,
@@ -88,15 +122,34 @@ const failureOf = (kind: Failure["kind"], errorClass: string, message: string, m
   }
 }
 
-/** What a cause says: its typed failure before its defects, its defects before an interruption. */
+const failureIn = (error: unknown): Failure => {
+  const message = messageOf(error)
+  return failureOf("failure", classOf(error), message, [message, ...causesOf(error)].join("\n"))
+}
+
+const defectIn = (defect: unknown, cause: Cause.Cause<unknown>): Failure => {
+  const message = `${classOf(defect)}: ${messageOf(defect)}`
+  return failureOf(
+    "defect",
+    "Defect",
+    message,
+    heard(() => Cause.pretty(cause), message),
+  )
+}
+
+const unreadable = (kind: Failure["kind"], errorClass: string): Failure => ({
+  kind,
+  errorClass,
+  summary: UNREADABLE,
+  details: undefined,
+})
+
+/** What a cause says: its typed failure before its defects, its defects before an interruption. Never throws. */
 export const ofCause = (cause: Cause.Cause<unknown>): Failure => {
   const failure = Cause.failureOption(cause)
-  if (Option.isSome(failure)) {
-    const message = messageOf(failure.value)
-    return failureOf("failure", classOf(failure.value), message, [message, ...causesOf(failure.value)].join("\n"))
-  }
+  if (Option.isSome(failure)) return heard(() => failureIn(failure.value), unreadable("failure", "Error"))
   const defect = Chunk.head(Cause.defects(cause))
   return Option.isSome(defect)
-    ? failureOf("defect", "Defect", `${classOf(defect.value)}: ${messageOf(defect.value)}`, Cause.pretty(cause))
+    ? heard(() => defectIn(defect.value, cause), unreadable("defect", "Defect"))
     : failureOf("interruption", "Interrupted", "interrupted before it ended", "")
 }

@@ -60,7 +60,7 @@ const callEnd = {
   usage_source: Schema.optional(UsageSource),
 }
 
-/** `LLM_CALL_STARTED` (CONTRACT §4). The last four of the contract are null when the caller's SDK does not tell. */
+/** `LLM_CALL_STARTED`. `prompt_hash`, `provider_base_url`, `temperature` and `max_tokens` are null when the caller's SDK does not tell. */
 export const LlmCallStarted = Schema.Struct({
   call_id: Schema.NonEmptyString,
   model: Schema.NonEmptyString,
@@ -78,7 +78,7 @@ export const LlmCallStarted = Schema.Struct({
 })
 export type LlmCallStarted = typeof LlmCallStarted.Type
 
-/** `LLM_CALL_FINISHED` (CONTRACT §4). */
+/** `LLM_CALL_FINISHED`. */
 export const LlmCallFinished = Schema.Struct({
   call_id: Schema.NonEmptyString,
   latency_ms: durationMs,
@@ -99,7 +99,7 @@ export type LlmCallFinished = typeof LlmCallFinished.Type
 export const ERROR_SUMMARY_LIMIT = 500
 export const ERROR_DETAILS_LIMIT = 5000
 
-/** `LLM_CALL_FAILED` (CONTRACT §4). `error_class` is `Interrupted`, `Timeout`, `Defect` or the error's own reason. */
+/** `LLM_CALL_FAILED`. `error_class` is `Interrupted`, `Timeout`, `Defect` or the error's own reason. */
 export const LlmCallFailed = Schema.Struct({
   call_id: Schema.NonEmptyString,
   latency_ms: durationMs,

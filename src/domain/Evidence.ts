@@ -10,7 +10,7 @@ export type Capture = typeof Capture.Type
 export const Redaction = Schema.Struct({ path: Schema.String, kind: Schema.String, count: Schema.Int })
 export type Redaction = typeof Redaction.Type
 
-/** What a call asked and what it got (CONTRACT §5). Under `hash` the request and the response are their sha256. */
+/** What a call asked and what it got. Under `hash` the request and the response are their sha256. */
 export const Evidence = Schema.Struct({
   call_id: Schema.NonEmptyString,
   run_id: Schema.NonEmptyString,

@@ -92,7 +92,7 @@ const QUICKSTART = /\b(?:quick ?start|getting started|get started|usage|first st
 const COMPATIBILITY =
   /\b(?:compatib\w*|requires? (?:node|npm|python|go|rust|java|php|ruby|windows|linux|macos|typescript|es\d|a |at least|version)|minimum version|(?:node(?:\.?js)?|python|typescript|npm|deno|bun|java|go|rust|electron) (?:v?\d|>=|≥|\^)|supported (?:platforms?|versions?|browsers?)|browsers?|windows|linux|macos|engines?)\b/i
 
-/** The groups of claims (WORKERS.md), by kind, by the headings above and by words. Ids sorted. */
+/** The groups of claims, by kind, by the headings above and by words. Ids sorted. */
 export const group = (claims: ReadonlyArray<PlacedClaim>): ClaimGroups => {
   const pick = (matches: (placed: PlacedClaim) => boolean): ReadonlyArray<string> =>
     claims

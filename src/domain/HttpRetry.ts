@@ -12,22 +12,24 @@ export const worthRetrying = (status: number, header: HeaderLookup): boolean => 
   return status === 408 || status === 409 || status === 429 || status >= 500
 }
 
-const finite = (millis: number): number | null => (Number.isFinite(millis) && millis >= 0 ? millis : null)
+const MAX_WAIT_MILLIS = 24 * 60 * 60 * 1000
+
+const bounded = (millis: number): number | null => (millis >= 0 ? Math.min(millis, MAX_WAIT_MILLIS) : null)
 
 /**
  * How long the server asks to wait, in milliseconds: `retry-after-ms`, else `retry-after` in seconds or as an HTTP date
- * (counted from `nowMillis`, 0 when it has passed). Null when it does not say, or not understandably.
+ * (counted from `nowMillis`, 0 when it has passed); a day at most. Null when it does not say, or not understandably.
  */
 export const retryAfterMillis = (header: HeaderLookup, nowMillis: number): number | null => {
   const millis = header("retry-after-ms")
   if (millis !== null && millis.trim() !== "") {
-    const parsed = finite(Number(millis))
+    const parsed = bounded(Number(millis))
     if (parsed !== null) return parsed
   }
   const after = header("retry-after")
   if (after === null || after.trim() === "") return null
   const seconds = Number(after)
-  if (!Number.isNaN(seconds)) return finite(seconds * 1000)
+  if (!Number.isNaN(seconds)) return bounded(seconds * 1000)
   const date = Date.parse(after)
-  return Number.isNaN(date) ? null : Math.max(0, date - nowMillis)
+  return Number.isNaN(date) ? null : bounded(Math.max(0, date - nowMillis))
 }

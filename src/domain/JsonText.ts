@@ -17,7 +17,7 @@ const BACKSLASH = 0x5c
 const opens = (byte: number): boolean => byte === 0x7b || byte === 0x5b
 const closes = (byte: number): boolean => byte === 0x7d || byte === 0x5d
 
-const isTooDeep = (bytes: Uint8Array): boolean => {
+const isTooDeep = (bytes: Uint8Array, most: number): boolean => {
   let depth = 0
   let inText = false
   for (let index = 0; index < bytes.length; index += 1) {
@@ -28,7 +28,7 @@ const isTooDeep = (bytes: Uint8Array): boolean => {
     } else if (byte === QUOTE) inText = true
     else if (opens(byte)) {
       depth += 1
-      if (depth > MAX_NESTING) return true
+      if (depth > most) return true
     } else if (closes(byte)) depth -= 1
   }
   return false
@@ -47,19 +47,32 @@ const parseText = (text: string): Either.Either<unknown, JsonTextError> =>
   })
 
 /**
- * Reads JSON that nobody vouches for: strict UTF-8, at most {@link MAX_NESTING} levels (told before parsing, so that no later
- * step meets a deep value), then the platform's parser. What it reads it keeps faithfully: NUL, lone surrogates and keys
+ * Reads JSON that nobody vouches for: strict UTF-8, at most `most` levels (told before parsing, so that no later step meets a
+ * deep value), then the platform's parser. What it reads it keeps faithfully: NUL, lone surrogates and keys
  * such as `__proto__` come back as ordinary data, and never touch a prototype.
  */
-export const parse = (bytes: Uint8Array): Either.Either<unknown, JsonTextError> =>
-  isTooDeep(bytes)
+export const parse = (bytes: Uint8Array, most = MAX_NESTING): Either.Either<unknown, JsonTextError> =>
+  isTooDeep(bytes, most)
     ? Either.left(
         new JsonTextError({
           reason: "nesting",
-          message: `The JSON nests deeper than ${MAX_NESTING} levels. Flatten it.`,
+          message: `The JSON nests deeper than ${most} levels. Flatten it.`,
         }),
       )
     : Either.flatMap(decodeUtf8(bytes), parseText)
+
+/** Why a parsed value could not be kept as it was sent, if so: it nests too deep, or a number of it is beyond every double. */
+export const flaw = (value: unknown, depth = 0): string | undefined => {
+  if (typeof value === "number")
+    return Number.isFinite(value) ? undefined : "holds a number beyond the range of a double"
+  if (typeof value !== "object" || value === null) return undefined
+  if (depth >= MAX_NESTING) return `nests deeper than ${MAX_NESTING} levels`
+  for (const member of Object.values(value)) {
+    const found = flaw(member, depth + 1)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
 
 const LONE_SURROGATE = /\p{Surrogate}/u
 

@@ -27,7 +27,7 @@ export const EventOperation = Schema.Struct({
   event: Schema.Union(ChainedEvent, Event),
 })
 
-/** One change that the server is told of (CONTRACT §2, `POST /api/v1/ops`). */
+/** One change that the server is told of (`POST /api/v1/ops`). */
 export const Operation = Schema.Union(CreateOperation, UpdateOperation, EventOperation)
 export type Operation = typeof Operation.Type
 export type OperationWire = typeof Operation.Encoded

@@ -27,7 +27,7 @@ const walker = (literals: ReadonlyArray<string>) => {
     if (typeof value !== "string") return clean(value, path)
     const cleaned = cleanText(value, path)
     const kind = SecretAssignment.nameKind(key)
-    if (cleaned !== value || kind === undefined || !SecretAssignment.isSecretMember(kind, value)) return cleaned
+    if (cleaned !== value || kind === undefined || !SecretAssignment.isSecretMember(kind, key, value)) return cleaned
     redactions.push({ path, kind, count: 1 })
     return SecretText.marker(kind)
   }

@@ -16,6 +16,11 @@ const count = Schema.Int.pipe(Schema.nonNegative(), Schema.lessThanOrEqualTo(Num
 
 const orNull = <A, I>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
+const countOrNull = Schema.transform(Schema.NullOr(count), Schema.typeSchema(count), {
+  strict: true,
+  decode: (given) => given ?? 0,
+  encode: (kept) => kept,
+})
 const orZero = Schema.optionalWith(count, { nullable: true, default: () => 0 })
 
 const descriptive = {
@@ -39,7 +44,7 @@ const descriptive = {
   environment: orNull(Schema.String),
   trigger_type: orNull(Schema.String),
   insight_id: orNull(Schema.String),
-  parent_run_id: orNull(Schema.String),
+  parent_run_id: orNull(name),
 }
 
 const progress = {
@@ -63,7 +68,7 @@ const posting = {
   api_retry_count: orZero,
 }
 
-/** A run as a client creates it (CONTRACT §3). Unknown fields are ignored, absent ones are null, counts 0. */
+/** A run as a client creates it. Unknown fields are ignored, absent ones are null, counts 0. */
 export const RunCreate = Schema.Struct({
   event_id: EventId,
   run_id: name,
@@ -83,11 +88,11 @@ export type RunCreateWire = typeof RunCreate.Encoded
 export const RunPatch = Schema.Struct({
   status: Schema.optional(StatusFromAlias),
   end_time: Schema.optional(Schema.NullOr(Timestamp)),
-  duration_ms: Schema.optionalWith(count, { nullable: true }),
-  items_discovered: Schema.optional(count),
-  items_succeeded: Schema.optional(count),
-  items_failed: Schema.optional(count),
-  items_skipped: Schema.optional(count),
+  duration_ms: Schema.optional(countOrNull),
+  items_discovered: Schema.optional(countOrNull),
+  items_succeeded: Schema.optional(countOrNull),
+  items_failed: Schema.optional(countOrNull),
+  items_skipped: Schema.optional(countOrNull),
   input_summary: Schema.optional(Schema.NullOr(Schema.String)),
   output_summary: Schema.optional(Schema.NullOr(Schema.String)),
   error_summary: Schema.optional(Schema.NullOr(Schema.String)),

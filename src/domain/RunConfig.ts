@@ -37,7 +37,7 @@ export const Budgets = Schema.Struct({
 })
 export type Budgets = typeof Budgets.Type
 
-/** A run config file (WORKERS.md). Unknown keys are refused by the reader of the file, not ignored. */
+/** A run config file. Unknown keys are refused by the reader of the file, not ignored. */
 export const RunConfig = Schema.Struct({
   product_name: Schema.optional(Schema.NonEmptyString),
   repo: Schema.optional(Schema.NonEmptyString),

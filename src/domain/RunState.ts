@@ -11,7 +11,7 @@ const ORDER = [
   "DONE",
 ] as const
 
-/** How far a launch has come (CONTRACT §6). */
+/** How far a launch has come. */
 export const RunState = Schema.Literal(...ORDER, "FAILED", "CANCELLED")
 export type RunState = typeof RunState.Type
 

@@ -1,5 +1,4 @@
-/** What kind of name a secret is assigned to; it decides how much its value must look like one. */
-export type NameKind = "password" | "secret" | "token" | "api_key"
+import { isBareSecret, isQuotedSecret, type NameKind } from "./SecretValue.js"
 
 const NAMES: ReadonlyArray<readonly [NameKind, string]> = [
   ["password", "password|passwd|passphrase|passwort|pwd"],
@@ -18,43 +17,19 @@ const WHOLE_NAME = new RegExp(`(?:${NAME})$`, "i")
 const kindOf = (groups: Readonly<Record<string, string | undefined>> | undefined): NameKind | undefined =>
   NAMES.find(([kind]) => groups?.[kind] !== undefined)?.[0]
 
-const PLACEHOLDER_START = /^(?:\$|<|\{|\[|%|process\.env|os\.environ|import\.meta)/
-const PLACEHOLDER =
-  /^(?:[x*.•_-]+|your[-_ ]?.*|my[-_ ].*|example.*|change[-_ ]?me|placeholder|dummy|redacted|hidden|none|null|nil|undefined|true|false|required|optional|string|str|text|number|int|integer|bool|boolean|bytes|unknown|any|object|yes|no|on|off|default|env|password|passwd|secret|token|api[-_]?key|basic|bearer|auto|always|never|inherit)$/i
-
-const isPlaceholder = (value: string): boolean => PLACEHOLDER_START.test(value) || PLACEHOLDER.test(value)
-
-const mixesCases = (value: string): boolean => /[a-z]/.test(value) && /[A-Z]/.test(value)
-const looksIssued = (value: string): boolean =>
-  (value.length >= 8 && /\d/.test(value) && /[A-Za-z]/.test(value)) || (value.length >= 16 && mixesCases(value))
-
-/** Whether a text that stands in quotes behind such a name, or as the member of that name, is a secret. */
-const isQuotedSecret = (kind: NameKind, value: string): boolean => {
-  if (value === "" || isPlaceholder(value)) return false
-  if (kind === "token") return value.length >= 16 && !/\s/.test(value) ? true : looksIssued(value) && !/\s/.test(value)
-  if (kind === "password") return value.length >= 3 && value.split(/\s/).length <= 6
-  return value.length >= 6 && !/\s/.test(value)
-}
-
-/** Whether a bare word behind such a name is a secret: code and prose stand there too. */
-const isBareSecret = (kind: NameKind, value: string, standsAlone: () => boolean): boolean => {
-  if (isPlaceholder(value) || /[()[\]{}<>]/.test(value) || /^[A-Za-z_]+(?:\.[A-Za-z_]+)+$/.test(value)) return false
-  if (kind === "password" && value.length >= 6 && /\d/.test(value) && /[A-Za-z]/.test(value)) return true
-  if (value.length >= 8 && looksIssued(value) && !/^[A-Za-z_]+\d{0,2}$/.test(value)) return true
-  return (kind === "token" ? value.length >= 8 && looksIssued(value) : value.length >= 4) && standsAlone()
-}
-
 /** The kind of secret that a member of this name holds; `undefined` for an ordinary name. */
 export const nameKind = (name: string): NameKind | undefined =>
   NOT_SECRET_TOKEN.test(name) ? undefined : kindOf(WHOLE_NAME.exec(name.slice(-64))?.groups)
 
-/** Whether the value of a member of that name is a secret. */
-export const isSecretMember = (kind: NameKind, value: string): boolean => isQuotedSecret(kind, value)
-
 /** So many characters of a value decide whether it is a secret; one that is goes to its very end. */
 const JUDGED = 200
 
-const OPERATOR = `(?<operator>\\\\{0,3}["'\`]?[ \\t]{0,8}(?:=>|:=|[:=])[ \\t]{0,8})`
+/** Whether the value of a member of that name, which is of that kind, is a secret. */
+export const isSecretMember = (kind: NameKind, name: string, value: string): boolean =>
+  isQuotedSecret(kind, name, value.slice(0, JUDGED))
+
+/** Behind `--password` a blank assigns, behind `<password` the tag's end does. */
+const OPERATOR = `(?<operator>\\\\{0,3}["'\`]?[ \\t]{0,8}(?:=>|:=|[:=])[ \\t]{0,8}|(?<loose>[ \\t]{1,8}|>))`
 const VALUE = `(?:(?<open>\\\\{0,3}["'\`])|(?<bare>[^\\s"'\`,;\\\\]{1,${JUDGED}}))`
 const ASSIGNMENT = new RegExp(`(?:${NAME})${OPERATOR}${VALUE}`, "gi")
 
@@ -75,12 +50,18 @@ const quotedEnd = (text: string, from: number, open: string, limit: number): num
   return stop
 }
 
-const BARE_RUN = /[^\s"'`,;\\]*/y
+/** Bounded, because one greedy run over megabytes overflows the stack of the expression. */
+const BARE_RUN = /[^\s"'`,;\\]{1,65536}/y
 
 const bareEnd = (text: string, from: number): number => {
   BARE_RUN.lastIndex = from
-  return from + (BARE_RUN.exec(text)?.[0].length ?? 0)
+  let end = from
+  while (BARE_RUN.test(text)) end = BARE_RUN.lastIndex
+  return end
 }
+
+/** The part of a bare word before what closes the object or element that it stands in. */
+const CLOSED = /^([^()[\]{}<>]+)(?:[}\]]|<\/)/
 
 const restOfLineIsEmpty = (text: string, from: number): boolean =>
   /^[ \t]{0,8}(?:\r|\n|$|\\n|#)/.test(text.slice(from, from + 16))
@@ -107,47 +88,80 @@ interface Assignment {
   readonly word: string
   /** Where the value begins, behind its opening quote when it has one. */
   readonly start: number
+  /** What assigns it where neither `=` nor `:` does. */
+  readonly loose: string | undefined
   readonly open: string | undefined
   readonly bare: string | undefined
+  /** Whether the bare value ends where something around it is closed. */
+  readonly closed: boolean
 }
 
 const isAlone = (text: string, { name, start, bare = "" }: Assignment): boolean =>
   restOfLineIsEmpty(text, start + bare.length) && startsLine(text, name)
 
-const isSecretAt = (text: string, kind: NameKind, assignment: Assignment): boolean => {
-  const { name, word, start, open, bare = "" } = assignment
-  if (kind === "token" && NOT_SECRET_TOKEN.test(nameBefore(text, name, word))) return false
-  return open === undefined
-    ? isBareSecret(kind, bare, () => isAlone(text, assignment))
-    : isQuotedSecret(kind, text.slice(start, quotedEnd(text, start, open, JUDGED)))
+/** Whether the loose operator assigns here: nothing but an option's or an element's name stands before it. */
+const isLooseHere = (text: string, at: number, loose: string): boolean => {
+  const before = text.slice(Math.max(0, at - 40), at)
+  return loose === ">" ? /<[A-Za-z0-9_.:-]{0,32}$/.test(before) : /(?<![^\s"'`[(])--[A-Za-z0-9_-]{0,32}$/.test(before)
 }
 
-const valueEnd = (text: string, start: number, open: string | undefined): number =>
-  open === undefined ? bareEnd(text, start) : quotedEnd(text, start, open, text.length)
+const standsAlone = (text: string, kind: NameKind, assignment: Assignment): boolean => {
+  const { start, bare = "", loose } = assignment
+  if (loose === undefined) return isAlone(text, assignment)
+  return loose === ">" && kind === "password" && text.startsWith("</", start + bare.length)
+}
+
+const isSecretAt = (text: string, kind: NameKind, assignment: Assignment): boolean => {
+  const { name, word, start, open, bare = "", loose } = assignment
+  if (loose !== undefined && !isLooseHere(text, name, loose)) return false
+  const whole = nameBefore(text, name, word)
+  if (kind === "token" && NOT_SECRET_TOKEN.test(whole)) return false
+  return open === undefined
+    ? isBareSecret(kind, whole, bare, () => standsAlone(text, kind, assignment))
+    : isQuotedSecret(kind, whole, text.slice(start, quotedEnd(text, start, open, JUDGED)))
+}
+
+const valueEnd = (text: string, { start, open, bare = "", closed }: Assignment): number => {
+  if (open !== undefined) return quotedEnd(text, start, open, text.length)
+  return closed ? start + bare.length : bareEnd(text, start)
+}
+
+const assignmentOf = (match: RegExpExecArray): Assignment => {
+  const { operator = "", loose, open, bare } = match.groups ?? {}
+  const end = match.index + match[0].length
+  const closed = bare === undefined ? undefined : CLOSED.exec(bare)?.[1]
+  return {
+    name: match.index,
+    word: match[0].slice(0, match[0].length - operator.length - (open ?? bare ?? "").length),
+    loose,
+    start: end - (bare ?? "").length,
+    open,
+    bare: closed ?? bare,
+    closed: closed !== undefined,
+  }
+}
 
 /**
- * Takes out the values of assignments such as `password = …`, `"api_key": "…"`, `export TOKEN=…`, `secret: …`. The value of
- * an ordinary-looking assignment stays when it looks like code, prose or a placeholder.
+ * Takes out the values of assignments such as `password = …`, `"api_key": "…"`, `export TOKEN=…`, `secret: …`,
+ * `--password …`, `<password>…`. The value of an ordinary-looking assignment stays when it looks like code, prose or a
+ * placeholder.
  */
 export const clean = (text: string, marker: (kind: string) => string, count: (kind: string) => void): string => {
   let cleaned = ""
   let done = 0
   ASSIGNMENT.lastIndex = 0
   for (let match = ASSIGNMENT.exec(text); match !== null; match = ASSIGNMENT.exec(text)) {
-    const groups: Readonly<Record<string, string | undefined>> = match.groups ?? {}
-    const kind = kindOf(groups)
-    const { operator = "", open, bare } = groups
-    const word = match[0].slice(0, match[0].length - operator.length - (open ?? bare ?? "").length)
-    const start = ASSIGNMENT.lastIndex - (bare ?? "").length
-    const assignment = { name: match.index, word, start, open, bare }
+    const kind = kindOf(match.groups)
+    const assignment = assignmentOf(match)
+    const { start, open = "" } = assignment
     const secret = kind !== undefined && isSecretAt(text, kind, assignment)
-    const behind = secret ? valueEnd(text, start, open) : start
+    const behind = secret ? valueEnd(text, assignment) : start
     if (secret) {
       cleaned += text.slice(done, start) + marker(kind)
       count(kind)
       done = behind
     }
-    ASSIGNMENT.lastIndex = behind - (secret ? 0 : (open ?? "").length)
+    ASSIGNMENT.lastIndex = behind - (secret ? 0 : open.length)
   }
   return cleaned + text.slice(done)
 }

@@ -1,4 +1,5 @@
 import * as SecretAssignment from "./SecretAssignment.js"
+import * as SecretValue from "./SecretValue.js"
 
 /** What was taken out of a text: how it looked and how often. */
 export type Found = ReadonlyMap<string, number>
@@ -22,7 +23,11 @@ interface Rule {
 /** Not in the middle of a word or of base64; a letter may belong to an escape such as `\n`. */
 const START = "(?:(?<![A-Za-z0-9+/_])|(?<=\\\\[nrtbf]))"
 
-const pattern = (source: string, flags = "g"): RegExp => new RegExp(source, flags)
+/** No secret is longer; one greedy run over megabytes would overflow the stack of the expression. */
+const LONGEST_RUN = 65_536
+
+/** In the source `{n,}` is open only up to that length. */
+const pattern = (source: string, flags = "g"): RegExp => new RegExp(source.replaceAll(",}", `,${LONGEST_RUN}}`), flags)
 
 const hasDigit = (text: string): boolean => /\d/.test(text)
 const isPlaceholder = (text: string): boolean => /^(?:\$|<|\{|\[|%|\*+$|x+$|\.+$)/i.test(text)
@@ -32,6 +37,15 @@ const looksIssued = (text: string): boolean =>
 
 const isCredentials = (encoded: string): boolean =>
   /^[\x20-\x7e]{0,256}:[\x20-\x7e]*$/.test(Buffer.from(encoded, "base64").toString("latin1"))
+
+/** As an option names them; what closes a quotation or a sentence is no part of them. */
+const USER_PASSWORD = "([^\\s:\"'`\\\\/]{1,128}):([^\\s\"'`\\\\<>]{1,512})"
+
+const isUserPassword = (user = "", password = "", atLeast = 1): boolean =>
+  password.length >= atLeast &&
+  password !== user &&
+  !password.startsWith("[REDACTED:") &&
+  !SecretValue.isPlaceholder(password)
 
 /**
  * Every rule is linear: it starts at a fixed word, consumes one run of characters without alternatives inside, and fails only
@@ -64,10 +78,12 @@ const RULES: ReadonlyArray<Rule> = [
   { kind: "pypi_token", pattern: pattern("pypi-AgE[A-Za-z0-9_-]{30,}") },
   { kind: "huggingface_token", pattern: pattern(`${START}hf_[A-Za-z0-9]{30,}`) },
   { kind: "stripe_key", pattern: pattern("(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}") },
+  { kind: "groq_key", pattern: pattern(`${START}gsk_[A-Za-z0-9]{20,}`) },
+  { kind: "sendgrid_key", pattern: pattern(`${START}SG\\.[A-Za-z0-9_-]{16,64}\\.[A-Za-z0-9_-]{16,}`) },
   { kind: "stripe_key", pattern: pattern("whsec_[A-Za-z0-9+/=]{20,}") },
   {
     kind: "jwt",
-    pattern: pattern(`${START}eyJ[A-Za-z0-9_-]{8,}((?:\\.[A-Za-z0-9_-]+){0,4})`),
+    pattern: pattern(`${START}eyJ[A-Za-z0-9_-]{8,}((?:\\.[A-Za-z0-9_-]{1,}){0,4})`),
     replace: (_match, parts) => (parts === undefined || parts === "" ? undefined : marker("jwt")),
   },
   {
@@ -86,6 +102,20 @@ const RULES: ReadonlyArray<Rule> = [
     replace: (_match, scheme, value) =>
       isCredentials((value ?? "").slice(0, 1024)) ? `${scheme}${marker("basic_credentials")}` : undefined,
   },
+  {
+    kind: "basic_credentials",
+    pattern: pattern(`(\\bcurl\\b[^\\n]{0,200}?[\\s"'](?:-[uU]|--user|--proxy-user)[ \\t=]{0,8}["']?)${USER_PASSWORD}`),
+    replace: (_match, before, user, password) =>
+      isUserPassword(user, password, 4) ? `${before}${user}:${marker("basic_credentials")}` : undefined,
+  },
+  {
+    kind: "basic_credentials",
+    pattern: pattern(`((?<![\\w-])(?:-[uU]|--user|--proxy-user)[ \\t=]{1,8}["']?)${USER_PASSWORD}`),
+    replace: (_match, before, user, password = "") =>
+      isUserPassword(user, password, 8) && hasDigit(password) && /[A-Za-z]/.test(password)
+        ? `${before}${user}:${marker("basic_credentials")}`
+        : undefined,
+  },
 ]
 
 const isSecretUserinfo = (userinfo: string): boolean => {
@@ -97,8 +127,17 @@ const isSecretUserinfo = (userinfo: string): boolean => {
 }
 
 const PEM_BEGIN = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g
-const PEM_BODY = /(?:\\[nr]|[\s"',+]|[A-Za-z0-9/+=]{16,})*/y
+/** One piece of a body: a run of base64, what stands between two of its lines, or a header line. */
+const PEM_PIECE =
+  /[A-Za-z0-9/+=]{16,4096}|\\{1,4}[nr]|[\s"',+]{1,4096}|(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID):[^\r\n\\"'`]{0,200}/y
+/** What a run that was longer than one piece leaves. */
+const PEM_REST = /[A-Za-z0-9/+=]{1,4096}/y
 const PEM_END = /-----END [A-Z0-9 ]{0,40}-----/y
+
+const pieceEnd = (piece: RegExp, text: string, from: number): number => {
+  piece.lastIndex = from
+  return piece.test(text) ? piece.lastIndex : from
+}
 
 /** Where a private key that begins before `from` ends: behind its END line, or behind its body when it was cut off. */
 const pemEnd = (text: string, from: number): number => {
@@ -107,8 +146,10 @@ const pemEnd = (text: string, from: number): number => {
     PEM_END.lastIndex = dashes
     if (PEM_END.test(text)) return PEM_END.lastIndex
   }
-  PEM_BODY.lastIndex = from
-  return from + (PEM_BODY.exec(text)?.[0].length ?? 0)
+  let end = from
+  for (let piece = pieceEnd(PEM_PIECE, text, end); piece !== end; piece = pieceEnd(PEM_PIECE, text, end))
+    end = piece - end === 4096 ? pieceEnd(PEM_REST, text, piece) : piece
+  return end
 }
 
 type Count = (kind: string) => void

@@ -11,6 +11,12 @@ export interface Sentence {
   readonly endLine: number
 }
 
+/** A longer sentence, in characters, is told nowhere; nor is one sought whose brackets stay open for longer. */
+const LONGEST = 420
+
+/** Nobody writes longer paragraphs; of one that a machine wrote only the beginning is read, for the segmenter's time grows with the square. */
+const LONGEST_PROSE = 20_000
+
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" })
 
 const ABBREVIATION = /(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|incl|resp|fig|no|ver|v)\.|\.\.\.|…)$/i
@@ -28,13 +34,15 @@ const balanced = (text: string): boolean => {
   return count(/\(/g) <= count(/\)/g)
 }
 
-/** Sentences of a stretch of prose. White space is collapsed; the line range is that of the sentence's own characters. */
+/** Sentences of the first 20,000 characters of a stretch of prose. White space is collapsed; the line range is that of the sentence's own characters. */
 export const sentences = (prose: ProseText): ReadonlyArray<Sentence> => {
   const ranges: Array<{ start: number; end: number }> = []
-  for (const { segment, index } of segmenter.segment(masked(prose.text))) {
+  for (const { segment, index } of segmenter.segment(masked(prose.text.slice(0, LONGEST_PROSE)))) {
     const last = ranges.at(-1)
-    const before = last === undefined ? "" : prose.text.slice(last.start, last.end).trimEnd()
-    if (last !== undefined && (ABBREVIATION.test(before) || !balanced(before))) last.end = index + segment.length
+    const before =
+      last === undefined ? "" : prose.text.slice(last.start, Math.min(last.end, last.start + 2 * LONGEST)).trimEnd()
+    const isOpen = before.length <= LONGEST && (ABBREVIATION.test(before) || !balanced(before))
+    if (last !== undefined && isOpen) last.end = index + segment.length
     else ranges.push({ start: index, end: index + segment.length })
   }
   return ranges.flatMap(({ start, end }) => {
@@ -91,7 +99,6 @@ const isDefinition = (text: string): boolean =>
   /^\S+ `[^`]+` /.test(text) ||
   (text.startsWith("`") && !/^`[^`]*`\s*[:–—-]/.test(text) && words(text.replace(/`[^`]*`/g, " ")).length < 4)
 
-const LONGEST = 420
 const codeShare = (text: string): number => {
   const code = (text.match(/`[^`]*`/g) ?? []).join("").length
   return code / text.length
@@ -114,7 +121,12 @@ const wellFormed = (text: string): boolean =>
 export const isTelling = (text: string, from: "paragraph" | "item"): boolean => {
   const count = words(text).length
   if (count < (from === "item" ? 3 : 5) || !wellFormed(text)) return false
-  if (/[?:…]$|\.\.\.$/.test(text) || CHATTER.test(text) || DANGLING.test(text) || LEGAL.test(text)) return false
+  // An item that says "It cannot …" speaks of the product; in a paragraph the sentence before says what "it" is.
+  const leaning =
+    from === "item"
+      ? text.replace(/^It(?= (?:can|does|is|has|will|supports?|validates?|requires?)(?:not)?\b)/, "")
+      : text
+  if (/[?:…]$|\.\.\.$/.test(text) || CHATTER.test(text) || DANGLING.test(leaning) || LEGAL.test(text)) return false
   if (
     PERSONAL.test(text.replace(/`[^`]*`/g, "")) ||
     POINTING.test(text) ||
@@ -152,7 +164,7 @@ export const tidy = (text: string): string =>
       .replace(/\s+\(\s*\)/g, ""),
   )
     .replace(/\s+/g, " ")
-    .replace(/[\s,;–—-]+$/, "")
+    .replace(/(?<![\s,;–—-])[\s,;–—-]+$/, "")
     .trim()
 
 const SMALL_WORD = /^(?:the|an?|if|when|while|this|to|for|in|on|with|by|you|all|each|every|no|there|use)(?=\s)/

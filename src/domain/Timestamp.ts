@@ -23,7 +23,8 @@ export const parseMillis = (text: string): number | undefined => {
   if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return undefined
   const millis = Number(fraction.slice(0, 3).padEnd(3, "0"))
   date.setUTCHours(Number(hour), Number(minute) - offset, Number(second), millis)
-  return date.getTime()
+  const utcYear = date.getUTCFullYear()
+  return utcYear < 0 || utcYear > 9999 ? undefined : date.getTime()
 }
 
 /** UTC with milliseconds and `Z`: the only form in which an instant is stored or returned. */

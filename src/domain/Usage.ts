@@ -56,11 +56,14 @@ export const add = (left: Usage, right: Usage): Usage => ({
   source: weaker(left.source, right.source),
 })
 
+/** No call uses more; a provider that says so is not believed. It keeps every sum and price an exact integer. */
+const MOST_TOKENS = 1e9
+
 const countAt = (record: unknown, ...keys: ReadonlyArray<string>): number | undefined => {
   if (typeof record !== "object" || record === null) return undefined
   for (const key of keys) {
     const value = (record as Readonly<Record<string, unknown>>)[key]
-    if (typeof value === "number" && Number.isFinite(value) && value >= 0) return Math.floor(value)
+    if (typeof value === "number" && value >= 0 && value <= MOST_TOKENS) return Math.floor(value)
   }
   return undefined
 }
@@ -70,7 +73,7 @@ const memberAt = (record: unknown, key: string): unknown =>
 
 /**
  * Usage as the Messages API reports it: `input_tokens` there is the *uncached* input only, and `cache_creation` splits the
- * writes by lifetime. A write without the split is a five-minute write, the API's default.
+ * writes by lifetime. A write that the split does not name is a five-minute write, the API's default.
  */
 export const fromMessagesApi = (raw: unknown, source: UsageSource = "provider"): Usage => {
   const input = countAt(raw, "input_tokens")
@@ -79,7 +82,7 @@ export const fromMessagesApi = (raw: unknown, source: UsageSource = "provider"):
   const writes = countAt(raw, "cache_creation_input_tokens") ?? 0
   const split = memberAt(raw, "cache_creation")
   const write1h = countAt(split, "ephemeral_1h_input_tokens") ?? 0
-  const write5m = countAt(split, "ephemeral_5m_input_tokens") ?? Math.max(0, writes - write1h)
+  const write5m = Math.max(countAt(split, "ephemeral_5m_input_tokens") ?? 0, writes - write1h)
   return {
     uncachedInput: input ?? 0,
     cacheRead: countAt(raw, "cache_read_input_tokens") ?? 0,

@@ -171,13 +171,23 @@ const identifyFolder = (request: InputRequest): Effect.Effect<InputIdentity, Inp
     }
   })
 
+/** What git says went wrong: the line that says so, not the advice that follows it. */
+const reasonOf = (said: string): string => {
+  const lines = said.split("\n").filter((line) => line.trim() !== "")
+  const line = lines.find((each) => /^(?:fatal|error|ssh): /.test(each)) ?? lines[0] ?? "it says nothing"
+  return line
+    .replace(/^(?:fatal|error): /, "")
+    .replace(/\.$/, "")
+    .slice(0, 300)
+}
+
 const cannotReach = (url: string) => (cause: Git.GitError) =>
   cause.reason === "TimedOut"
     ? refuse("CannotReach", url, `${url} did not answer in time. Check the address and the network.`, cause)
     : refuse(
         "CannotReach",
         url,
-        `git cannot reach ${url}: ${cause.said.split("\n").at(-1)?.slice(0, 300) ?? ""}. Check the address and your access to it.`,
+        `git cannot reach ${url}: ${reasonOf(cause.said)}. Check the address and your access to it.`,
         cause,
       )
 

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as PagePlan from "../domain/PagePlan.js"
 import * as PageRecipes from "../domain/PageRecipes.js"
+import * as Redaction from "../domain/Redaction.js"
 import * as Snippet from "../domain/Snippet.js"
 import * as Artifacts from "./Artifacts.js"
 import type * as Documents from "./Documents.js"
@@ -31,7 +32,7 @@ const fromDocument = ({ path, markdown }: Documents.Document): ReadonlyArray<Sni
       language,
       tags: Snippet.tagsOf(language, block.code, block.headings, false),
       source: { path, start_line: block.startLine, end_line: block.endLine },
-      code: block.code,
+      code: Redaction.text(block.code),
     }
   })
 
@@ -43,7 +44,7 @@ const fromExample = ({ path, language, text }: Documents.ExampleFile): Snippet.S
     language,
     tags: Snippet.tagsOf(language, code, [], true),
     source: { path, start_line: 1, end_line: lines.length },
-    code,
+    code: Redaction.text(code),
   }
 }
 

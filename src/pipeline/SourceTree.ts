@@ -13,12 +13,12 @@ export const MAX_FILE_BYTES = 5 * 1024 * 1024
 export const MAX_FILES = 20_000
 const MAX_DEPTH = 40
 const DEPENDENCY_FOLDERS = new Set(["node_modules", "bower_components", "__pycache__"])
+/** A folder with these is a recorded run, this one perhaps: its drafts are no sources. */
+const RUN_FOLDER_FILES = ["events.ndjson", "run_config.json"]
 const SNIFFED_BYTES = 4096
 
 const BINARY =
   /\.(?:png|jpe?g|gif|webp|avif|ico|bmp|tiff?|psd|svgz|pdf|zip|gz|tgz|bz2|xz|zst|7z|rar|jar|war|class|exe|dll|so|dylib|a|o|obj|lib|node|wasm|pyc|whl|db|sqlite3?|woff2?|ttf|otf|eot|mp[34]|m4a|ogg|wav|flac|avi|mov|webm|mkv|bin|dat|pack|idx|map|lockb|tsbuildinfo)$/i
-const TEXT =
-  /\.(?:md|mdx|markdown|rst|adoc|txt|json5?|jsonc|ya?ml|toml|html?|css|scss|less|xml|csv|tsv|ini|cfg|conf|gyp|gypi|gradle|proto|graphql|svg|lock|mod|sum|flow|snap|ejs|hbs|pug|tmpl|tpl)$/i
 
 /** What the walk found: text files sorted by path, and how many of what it passed over. */
 export interface SourceTree {
@@ -71,11 +71,7 @@ const looksBinary = (file: string) =>
     return Option.exists(start, (bytes) => bytes.includes(0))
   }).pipe(Effect.scoped)
 
-const isBinary = (file: string) => {
-  if (BINARY.test(file)) return Effect.succeed(true)
-  if (TEXT.test(file) || Inventory.languageOf(file) !== undefined) return Effect.succeed(false)
-  return looksBinary(file)
-}
+const isBinary = (file: string) => (BINARY.test(file) ? Effect.succeed(true) : looksBinary(file))
 
 const skip = (walk: Walk, why: Skip) =>
   Effect.sync(() => {
@@ -132,6 +128,7 @@ const visitFolder = (
     const path = yield* Path.Path
     const folder = path.join(walk.root, relative)
     const names = (yield* fs.readDirectory(folder)).toSorted(compareText)
+    if (RUN_FOLDER_FILES.every((name) => names.includes(name))) return yield* skip(walk, "ignored")
     walk.entries += names.length
     const own = [...stack, ...(yield* rulesOf(folder, relative, names))]
     for (const name of names) {

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as JsonText from "../domain/JsonText.js"
 import { Invalid, type Issue } from "./ApiErrors.js"
 
 const LONGEST_MESSAGE = 300
@@ -32,16 +33,27 @@ const worthTelling = (found: Found, index: number, all: ReadonlyArray<Found>): b
 const shortened = (message: string): string =>
   message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE)}…`
 
+const messageOf = (found: Found): string => {
+  if (found._tag === "Missing") return "is required"
+  return found.path.length === 0 && found.message.startsWith("Expected Struct")
+    ? "expected a JSON object"
+    : found.message
+}
+
 /** What a schema found wrong, under the place of the whole (`["body"]`). */
 export const issues = (loc: ReadonlyArray<string | number>, all: ReadonlyArray<Found>): ReadonlyArray<Issue> =>
   all.filter(worthTelling).map((found) => ({
     loc: [...loc, ...found.path.map(place)],
-    msg: shortened(found._tag === "Missing" ? "is required" : found.message),
+    msg: shortened(messageOf(found)),
     type: TYPES[found._tag] ?? "value_error",
   }))
 
 const issuesOf = (loc: ReadonlyArray<string | number>, error: ParseResult.ParseError): ReadonlyArray<Issue> =>
   issues(loc, ParseResult.ArrayFormatter.formatErrorSync(error))
+
+/** One thing wrong, said by hand. */
+export const one = (loc: ReadonlyArray<string | number>, msg: string, type = "value_error"): Invalid =>
+  new Invalid({ detail: [{ loc, msg, type }] })
 
 /** Decodes with a schema; what is wrong is an {@link Invalid} that lists everything, placed under `loc`. */
 export const decoder = <A, I>(schema: Schema.Schema<A, I>, options?: { readonly keepUnknown: boolean }) => {
@@ -49,13 +61,13 @@ export const decoder = <A, I>(schema: Schema.Schema<A, I>, options?: { readonly 
     errors: "all",
     onExcessProperty: options?.keepUnknown === true ? "preserve" : "ignore",
   })
-  return (value: unknown, loc: ReadonlyArray<string | number> = ["body"]): Either.Either<A, Invalid> =>
-    Either.mapLeft(decode(value), (error) => new Invalid({ detail: issuesOf(loc, error) }))
+  return (value: unknown, loc: ReadonlyArray<string | number> = ["body"]): Either.Either<A, Invalid> => {
+    const flaw = JsonText.flaw(value)
+    return flaw === undefined
+      ? Either.mapLeft(decode(value), (error) => new Invalid({ detail: issuesOf(loc, error) }))
+      : Either.left(one(loc, flaw))
+  }
 }
-
-/** One thing wrong, said by hand. */
-export const one = (loc: ReadonlyArray<string | number>, msg: string, type = "value_error"): Invalid =>
-  new Invalid({ detail: [{ loc, msg, type }] })
 
 /** All of it in one line, as the batch reply and operation results say it. */
 export const inWords = (error: Invalid): string =>

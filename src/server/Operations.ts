@@ -61,7 +61,7 @@ const operationsOf = (body: unknown): Either.Either<ReadonlyArray<unknown>, Inva
 /** Applies the operations of the current request's body, each understood alone, and says what became of each. */
 export const apply = (store: RunStoreService) =>
   Effect.gen(function* () {
-    const body = yield* RequestBody.json(MAX_OPERATION_BYTES)
+    const body = yield* RequestBody.json(MAX_OPERATION_BYTES, RequestBody.ROWS_NESTING)
     const received = yield* operationsOf(body)
     const report = decodeReport(memberOf(body, "client"))
     const decoded = received.map(decodeOperation)

@@ -6,6 +6,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as ErrorText from "../domain/ErrorText.js"
 import { Api } from "./Api.js"
 import { Invalid, Refused } from "./ApiErrors.js"
 import { issues } from "./Decoding.js"
@@ -62,7 +63,10 @@ export const translated = (app: HttpApp.Default): HttpApp.Default =>
       const known = answer(failure, request)
       if (known !== undefined) return Effect.succeed(known)
       return Effect.as(
-        Effect.logError("A request failed for a reason that nobody foresaw", cause),
+        Effect.logError(
+          `${request.method} ${request.url.split("?")[0]} failed for a reason that nobody foresaw: ${ErrorText.ofCause(cause).summary}`,
+          cause,
+        ),
         problem(500, "Something went wrong here. The server's log says what."),
       )
     })

@@ -42,8 +42,14 @@ const readBytes = (incoming: IncomingMessage, limit: number): Effect.Effect<Uint
     return Effect.sync(stop)
   })
 
+/** How deep a body of rows may nest: each row is measured by itself, so that one that is too deep harms no neighbour. */
+export const ROWS_NESTING = 10 * JsonText.MAX_NESTING
+
 /** The body of the current request as JSON: 413 when it is larger than `limit`, 400 when it is not JSON to be trusted. */
-export const json = (limit: number): Effect.Effect<unknown, Refused, HttpServerRequest.HttpServerRequest> =>
+export const json = (
+  limit: number,
+  nesting = JsonText.MAX_NESTING,
+): Effect.Effect<unknown, Refused, HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
@@ -53,7 +59,7 @@ export const json = (limit: number): Effect.Effect<unknown, Refused, HttpServerR
       return yield* tooLarge(limit)
     }
     const bytes = yield* readBytes(incoming, limit)
-    return yield* JsonText.parse(bytes).pipe(
+    return yield* JsonText.parse(bytes, nesting).pipe(
       Effect.mapError((error) => new Refused({ status: 400, detail: error.message })),
     )
   })

@@ -58,7 +58,9 @@ const nameOf = (row: unknown, index: number): string => {
 
 const createMany = (store: RunStoreService) =>
   Effect.gen(function* () {
-    const { rows, status } = yield* batchOf(yield* RequestBody.json(RequestBody.MAX_BODY_BYTES))
+    const { rows, status } = yield* batchOf(
+      yield* RequestBody.json(RequestBody.MAX_BODY_BYTES, RequestBody.ROWS_NESTING),
+    )
     const decoded = rows.map((row) => decodeRun(row))
     const outcomes = yield* store.insert(decoded.flatMap((run) => (Either.isRight(run) ? [run.right] : [])))
     const reply: BatchReply = {
@@ -116,7 +118,7 @@ const arrayOf = <E>(runs: Stream.Stream<RunRecord, E>): Stream.Stream<Uint8Array
 
 /** The same request from another row on: a reference relative to the server, so that no name of it is needed. */
 const nextLink = (requestUrl: string, last: RunRecord, limit: number): string => {
-  const { searchParams } = new URL(requestUrl, "http://localhost")
+  const searchParams = new URLSearchParams(requestUrl.split("?")[1] ?? "")
   searchParams.delete("offset")
   searchParams.set("limit", String(limit))
   searchParams.set("cursor", RunQuery.cursorAfter(last))

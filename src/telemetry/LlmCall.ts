@@ -13,6 +13,7 @@ import * as ErrorText from "../domain/ErrorText.js"
 import type { EventBody, LlmCallFailed, LlmCallFinished, SpanContext } from "../domain/Event.js"
 import type { Capture, Evidence } from "../domain/Evidence.js"
 import { type AnswerSource, LlmError, type LlmRequest, type LlmResponse, toolCalls } from "../domain/Llm.js"
+import { withoutDate } from "../domain/PriceTable.js"
 import * as Timestamp from "../domain/Timestamp.js"
 import * as Usage from "../domain/Usage.js"
 import type { CallOptions } from "./LlmSpan.js"
@@ -86,10 +87,16 @@ export const clock: Effect.Effect<CallClock> = Effect.withFiberRuntime((fiber) =
 const latencyMs = (call: LlmCall): number =>
   Math.max(0, Math.round(Number(call.clock.nowNanos() - call.startedAt) / 1e3) / 1e3)
 
+/** The price of the model that answered; of the one that was asked only where both are the same but for a date. */
 const priceOf = (call: LlmCall, model: string | null, prices: PriceBookService): Option.Option<Cost.Price> => {
   const at = call.clock.nowMillis()
-  const requested = () => prices.unsafePriceOf(call.provider, call.request.model, at)
-  return model === null ? requested() : Option.orElse(prices.unsafePriceOf(call.provider, model, at), requested)
+  const { model: requested } = call.request
+  if (model !== null && withoutDate(model) !== withoutDate(requested)) {
+    return prices.unsafePriceOf(call.provider, model, at)
+  }
+  return Option.orElse(prices.unsafePriceOf(call.provider, model ?? requested, at), () =>
+    prices.unsafePriceOf(call.provider, requested, at),
+  )
 }
 
 const costOf = (
@@ -159,13 +166,13 @@ export const started = ({ request, options, ...call }: LlmCall): EventBody => ({
   type: "LLM_CALL_STARTED",
   payload: {
     call_id: call.callId,
-    model: request.model,
+    model: request.model || "unknown",
     provider: call.provider,
     provider_base_url: call.baseUrl,
     prompt_hash: call.promptHash,
-    temperature: request.temperature,
-    max_tokens: request.maxTokens,
-    agent_name: options.agentName ?? `launch.llm.${call.callId}`,
+    temperature: Number.isFinite(request.temperature) ? request.temperature : null,
+    max_tokens: Number.isSafeInteger(request.maxTokens) && request.maxTokens > 0 ? request.maxTokens : null,
+    agent_name: options.agentName || `launch.llm.${call.callId}`,
     evidence_path: call.evidencePath,
     ...(options.worker === undefined ? {} : { worker: options.worker }),
     ...(request.responseFormat === undefined ? {} : { response_format: request.responseFormat.name }),

@@ -74,7 +74,7 @@ const make = Effect.gen(function* () {
       const parent = SpanIds.ofSpan(clock.parent) ?? ofRun
       const hash = promptHash(request)
       const span = { trace_id: parent.trace_id, span_id: ids.unsafeSpanId(), parent_span_id: parent.span_id }
-      return Effect.map(run.uniqueCallId(options.callId ?? `call_${hash.slice(0, 12)}`), (callId) =>
+      return Effect.map(run.uniqueCallId(options.callId || `call_${hash.slice(0, 12)}`), (callId) =>
         LlmCall.make({
           callId,
           promptHash: hash,

@@ -1,15 +1,17 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EventLog, type EventLogError, type EventLogService } from "../../services/EventLog.js"
 import { IdGenerator } from "../../services/IdGenerator.js"
 import { Telemetry } from "../../services/Telemetry.js"
 import * as ErrorText from "../domain/ErrorText.js"
-import type { Event, EventBody, SpanContext } from "../domain/Event.js"
+import { type Event, EventBody, type SpanContext } from "../domain/Event.js"
 import * as Timestamp from "../domain/Timestamp.js"
 import * as SpanIds from "./SpanIds.js"
 import * as Warnings from "./Warnings.js"
@@ -36,6 +38,14 @@ export class Recorder extends Context.Tag("runledger/telemetry/Recorder")<Record
     return layer
   }
 }
+
+/** A reader of the log would leave it out, so it is not written. */
+class MisfitEvent extends Data.TaggedError("MisfitEvent")<{ readonly message: string }> {}
+
+const fits = Schema.is(EventBody)
+
+/** Events of calls are made here and fit; checking them would cost a call more than all the rest. */
+const isSound = (body: EventBody): boolean => body.type.startsWith("LLM_CALL_") || fits(body)
 
 type Stamp = (nowMillis: number, body: EventBody, span: SpanContext, eventId?: string) => Event
 
@@ -92,9 +102,16 @@ const make = Effect.gen(function* () {
   if (journal !== undefined)
     yield* Effect.addFinalizer(() => warnings.guard("A gap could not be recorded", journal.close))
 
+  const misfit = (event: Event): Effect.Effect<never, MisfitEvent> =>
+    new MisfitEvent({ message: `${event.type} does not fit its schema (an empty name, a negative count?)` })
+
   const keep = (event: Event): Effect.Effect<void> => {
-    if (journal === undefined) return hand(event)
-    return Effect.matchCauseEffect(journal.append(event), {
+    const isFit = isSound(event)
+    if (journal === undefined) {
+      return isFit ? hand(event) : warnings.guard("An event could not be recorded", misfit(event))
+    }
+    const appended: Effect.Effect<unknown, EventLogError | MisfitEvent> = isFit ? journal.append(event) : misfit(event)
+    return Effect.matchCauseEffect(appended, {
       onSuccess: () => hand(event),
       onFailure: (cause) => {
         if (!Cause.isInterruptedOnly(cause)) journal.lose(cause)

@@ -96,6 +96,7 @@ describe.each([
       Effect.gen(function* () {
         expect(idsOf(yield* list({ job_type: "launch" }))).toEqual(["run-002", "run-001"])
         expect(yield* list({})).toHaveLength(12)
+        expect(yield* Effect.flatMap(RunReader, (reader) => reader.jobTypes)).toEqual(["launch", "llm_call", "worker"])
         expect(idsOf(yield* list({ job_type: "launch" }, 1))).toEqual(["run-002"])
         expect(yield* list({ parent_run_id: "run-001", job_type: "llm_call" })).toHaveLength(4)
       }),

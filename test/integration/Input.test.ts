@@ -153,6 +153,7 @@ describe("Walk", () => {
           "in/zzz.md": "Z.",
         })
         yield* fs.writeFile(`${outer}/in/blob`, new Uint8Array([65, 0]))
+        yield* fs.writeFile(`${outer}/in/binary.md`, new Uint8Array([65, 0]))
         yield* fs.writeFile(`${outer}/in/large.md`, new Uint8Array(SourceTree.MAX_FILE_BYTES + 1).fill(65))
         yield* fs.symlink(`${outer}/.gitignore`, `${outer}/in/link.md`)
         yield* fs.symlink(outer, `${outer}/in/loop`)
@@ -165,7 +166,7 @@ describe("Walk", () => {
           "keep.log",
           "zzz.md",
         ])
-        expect(tree.skipped).toEqual({ ignored: 3, binary: 2, too_large: 1, links: 2, unreadable: 0, truncated: false })
+        expect(tree.skipped).toEqual({ ignored: 3, binary: 3, too_large: 1, links: 2, unreadable: 0, truncated: false })
         expect(yield* SourceTree.walk(`${outer}/in`)).toEqual(tree)
       }).pipe(Effect.provide(platform)),
   )

@@ -1,5 +1,3 @@
-import { createServer, type RequestListener, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -12,6 +10,7 @@ import * as TestClock from "effect/TestClock"
 import * as LlmClientAnthropic from "../../layers/LlmClientAnthropic.js"
 import { LlmClient } from "../../services/LlmClient.js"
 import * as Llm from "../../src/domain/Llm.js"
+import { serve as server } from "../support/HandledServer.js"
 import { client, clientAt, KEY, request } from "../support/Sandboxed.js"
 
 const generate = (asked = request()) => Effect.flatMap(LlmClient, (llm) => llm.generate(asked))
@@ -21,24 +20,6 @@ const under = (faults: string, options: Parameters<typeof client>[1] = {}) =>
 
 const statuses = (answered: { readonly attempts: ReadonlyArray<Llm.Attempt> }) =>
   answered.attempts.map((attempt) => attempt.http_status)
-
-/** A server of another make, whose handler the test writes. */
-const server = (handler: RequestListener) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.async<Server>((resume) => {
-        const node = createServer()
-        node.on("request", handler)
-        node.listen(0, "127.0.0.1", () => resume(Effect.succeed(node)))
-      }),
-      (node) =>
-        Effect.async<void>((resume) => {
-          node.close(() => resume(Effect.void))
-          node.closeAllConnections()
-        }),
-    ),
-    (node) => `http://127.0.0.1:${(node.address() as AddressInfo).port}`,
-  )
 
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 

@@ -6,12 +6,16 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import * as IdGeneratorLive from "../../layers/IdGeneratorLive.js"
 import * as LlmClientAnthropic from "../../layers/LlmClientAnthropic.js"
+import type { EventLog } from "../../services/EventLog.js"
 import { LlmClient, type LlmClientService } from "../../services/LlmClient.js"
 import { PriceBook } from "../../services/PriceBook.js"
-import { LlmError } from "../../src/domain/Llm.js"
+import type { Price } from "../../src/domain/Cost.js"
+import { ChainedEvent } from "../../src/domain/Event.js"
+import { LlmError, type LlmResponse } from "../../src/domain/Llm.js"
 import * as Usage from "../../src/domain/Usage.js"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
@@ -22,7 +26,9 @@ import { detached, events, generate, recording, request, rows, servers, telemetr
 const stub = (generate: LlmClientService["generate"]) =>
   Layer.succeed(LlmClient, { provider: "anthropic", baseUrl: null, generate })
 
-const failedPayload = (generateOnce: LlmClientService["generate"], use: typeof generateStub = generateStub) =>
+const failedPayload = (generateOnce: LlmClientService["generate"]) => ended(generateOnce, generateStub)
+
+const ended = <A, E>(generateOnce: LlmClientService["generate"], use: Effect.Effect<A, E, LlmSpan | EventLog>) =>
   Effect.gen(function* () {
     const exit = yield* Effect.exit(use)
     const [, failed] = yield* events
@@ -55,6 +61,58 @@ it.live("an interrupted call is recorded as interrupted, and stays interrupted",
     const { exit, failed } = yield* failedPayload(() => Effect.interrupt)
     expect(Exit.isInterrupted(exit)).toBe(true)
     expect(failed).toMatchObject({ type: "LLM_CALL_FAILED", payload: { error_class: "Interrupted" } })
+  }),
+)
+
+const answer = (model: string | null): LlmResponse => ({
+  content: [{ type: "text", text: "yes" }],
+  usage: { ...Usage.none, uncachedInput: 1, output: 1, source: "provider" },
+  finishReason: "stop",
+  stopReason: "end_turn",
+  model,
+  requestId: null,
+  attempts: [],
+  source: "provider",
+})
+
+it.live("a call asked with odd values is written so that every reader of the log takes it", () =>
+  Effect.gen(function* () {
+    const odd = { ...request, temperature: Number.NaN, maxTokens: 0 }
+    const { exit } = yield* ended(
+      () => Effect.succeed(answer(null)),
+      Effect.flatMap(LlmSpan, (llm) => llm.generate(odd, { callId: "", agentName: "", worker: "" })).pipe(
+        Effect.zipRight(events),
+        Effect.map((written) => written.map(Schema.is(ChainedEvent))),
+      ),
+    )
+    expect(exit).toEqual(Exit.succeed([true, true]))
+  }),
+)
+
+it.live("an answer of another model is never priced as the one that was asked", () =>
+  Effect.gen(function* () {
+    const known: Price = {
+      priceId: "known",
+      effectiveFrom: null,
+      rates: { uncachedInput: 1000, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 1000 },
+      tiers: [],
+    }
+    const prices = Layer.succeed(PriceBook, {
+      unsafePriceOf: (_, model) => (model === request.model ? Option.some(known) : Option.none()),
+    })
+    const costOf = (model: string | null) =>
+      Effect.map(generateStub, ({ cost }) => cost.status).pipe(
+        Effect.provide(LlmSpan.layer.pipe(Layer.provide(stub(() => Effect.succeed(answer(model)))))),
+        Effect.provide(
+          Recorder.layer.pipe(
+            Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, IdGeneratorLive.layer, prices)),
+            Layer.provideMerge(detached),
+          ),
+        ),
+      )
+    expect(yield* costOf(null)).toBe("priced")
+    expect(yield* costOf(`${request.model}-20250929`)).toBe("priced")
+    expect(yield* costOf("its-unknown-sibling")).toBe("unpriced")
   }),
 )
 

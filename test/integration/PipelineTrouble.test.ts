@@ -126,6 +126,23 @@ describe("Pipeline in trouble", () => {
     }).pipe(Effect.provide(platform)),
   )
 
+  it.scopedLive("a secret in a README reaches no prompt, artifact or page, and a recorded run is no source", () =>
+    Effect.gen(function* () {
+      const secret = `sk-ant-api03-${"AbCd0123".repeat(6)}`
+      const input = yield* folderWith({
+        "README.md": `# Gauge\n\nGauge reads the key ${secret} from its settings file.\n\n## Usage\n\n\`\`\`js\nconst gauge = open("${secret}")\n\`\`\`\n`,
+        "runs/run-000/events.ndjson": "{}\n",
+        "runs/run-000/run_config.json": "{}\n",
+        "runs/run-000/drafts/products/overview.md": "Gauge paints the moon in seven colours every night.\n",
+      })
+      const launched = yield* launch({ ...(yield* sandboxed()), input })
+      const everything = Object.values(launched.files).join("\n")
+      expect(everything).not.toContain(secret)
+      expect(everything).toContain("[REDACTED:")
+      expect(everything).not.toContain("paints the moon")
+    }).pipe(Effect.provide(platform)),
+  )
+
   it.scopedLive("a repository that says nothing gives a warning and empty but valid artifacts, and asks no model", () =>
     Effect.gen(function* () {
       const given = yield* sandboxed()

@@ -12,7 +12,7 @@ import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
 import { EventLog } from "../../services/EventLog.js"
 import { Telemetry } from "../../services/Telemetry.js"
-import type { Event } from "../../src/domain/Event.js"
+import type { ChainedEvent, Event } from "../../src/domain/Event.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
 import * as Sample from "../support/SampleEvents.js"
 import * as WarningLog from "../support/WarningLog.js"
@@ -135,6 +135,82 @@ describe("TelemetryHttp", () => {
         )
         expect(log.warnings().filter((line) => line.includes("queue in memory is full"))).toHaveLength(1)
       }),
+  )
+
+  for (const wish of ["0", "Tue, 31 Dec 1968 12:00:00 GMT"])
+    it.scoped(`a server that is busy with Retry-After: ${wish} is not asked without a pause`, () =>
+      Effect.gen(function* () {
+        const server = yield* OpsRecorder.serve
+        server.behave = () => ({ status: 503, headers: { "retry-after": wish } })
+        yield* Effect.gen(function* () {
+          yield* record(Sample.runCreated())
+          for (let n = 0; n < 1000 && server.requests.length === 0; n++)
+            yield* Effect.zipRight(realMoment, TestClock.adjust("10 millis"))
+          const asked = server.requests.length
+          for (let n = 0; n < 50; n++) yield* Effect.zipRight(realMoment, TestClock.adjust("0 millis"))
+          expect(asked).toBeGreaterThan(0)
+          expect(server.requests.length - asked).toBeLessThanOrEqual(1)
+          server.behave = () => ({ status: 200 })
+          const flushed = yield* Effect.fork(flush("10 seconds"))
+          for (let n = 0; n < 900 && (yield* Fiber.poll(flushed))._tag === "None"; n++)
+            yield* Effect.zipRight(realMoment, TestClock.adjust("10 millis"))
+          expect(yield* Fiber.join(flushed)).toMatchObject({ delivered: 1, undelivered: 0 })
+        }).pipe(Effect.provide(logged(server.url, { flushDeadline: "0 millis" })))
+      }),
+    )
+
+  const cyclic: Record<string, unknown> = {}
+  cyclic["self"] = cyclic
+  const unencodable = (context_json: Readonly<Record<string, unknown>>) =>
+    Sample.event({ type: "RUN_CREATED", payload: { agent_name: "a", job_type: "launch", context_json } })
+
+  for (const [what, context] of [
+    ["a bigint", { big: 1n }],
+    ["a cycle", cyclic],
+  ] as const)
+    it.scopedLive(`an event that is no JSON (${what}) is set aside and told of once, its neighbours are sent`, () =>
+      Effect.gen(function* () {
+        const server = yield* OpsRecorder.serve
+        const log = WarningLog.make()
+        const delivery = yield* Effect.gen(function* () {
+          yield* record(Sample.callStarted(1))
+          yield* record(unencodable(context))
+          yield* record(unencodable(context))
+          yield* record(Sample.callFinished(1))
+          return yield* flush("5 seconds")
+        }).pipe(Effect.provide(http(server.url)), Effect.provide(log.layer))
+        expect(delivery).toMatchObject({ delivered: 2, rejected: 2, undelivered: 0, dropped: 0, lastError: null })
+        expect(server.applied.map(({ op }) => op)).toEqual(["event", "create", "event", "update"])
+        expect(log.warnings()).toHaveLength(1)
+        expect(log.warnings()[0]).toContain("RUN_CREATED")
+      }),
+    )
+
+  it.scopedLive("an event of the log that is no JSON does not take the rest of its stretch with it", () =>
+    Effect.gen(function* () {
+      const server = yield* OpsRecorder.serve
+      const log = WarningLog.make()
+      const inner = yield* Effect.provide(EventLog, EventLogMemory.layer)
+      const spoilt = (event: ChainedEvent): ChainedEvent =>
+        event.type === "RUN_CREATED" ? { ...event, payload: { ...event.payload, context_json: { big: 1n } } } : event
+      const spoiling = EventLog.of({
+        ...inner,
+        read: (from, maxBytes) =>
+          Effect.map(inner.read(from, maxBytes), ({ end, events }) => ({ end, events: events.map(spoilt) })),
+      })
+      const delivery = yield* Effect.gen(function* () {
+        yield* record(Sample.runCreated())
+        yield* record(Sample.callStarted(1))
+        return yield* flush("5 seconds")
+      }).pipe(
+        Effect.provide(http(server.url).pipe(Layer.provideMerge(Layer.succeed(EventLog, spoiling)))),
+        Effect.provide(log.layer),
+      )
+      expect(delivery).toMatchObject({ delivered: 1, rejected: 1, undelivered: 0 })
+      expect(server.applied.map(({ op }) => op)).toEqual(["event", "create"])
+      expect((yield* inner.acknowledged).lines).toBe(2)
+      expect(log.warnings()).toHaveLength(1)
+    }),
   )
 
   it.scopedLive("interruption of a flush passes through", () =>

@@ -43,6 +43,48 @@ describe("ErrorText", () => {
     expect(ErrorText.line(new Error(key))).not.toContain(key)
   })
 
+  it("an error that throws when it is read still has a text", () => {
+    const hostile = [
+      Object.defineProperty(new Error(), "message", {
+        get: () => {
+          throw new Error("no message")
+        },
+      }),
+      new Proxy(new Error("x"), {
+        get: () => {
+          throw new Error("no member")
+        },
+        has: () => {
+          throw new Error("no member")
+        },
+        getPrototypeOf: () => {
+          throw new Error("no prototype")
+        },
+      }),
+    ]
+    for (const error of hostile) {
+      expect(ErrorText.line(error)).toBe("Error")
+      expect(ErrorText.kindOf(error)).not.toBe("")
+      expect(ErrorText.ofCause(Cause.fail(error))).toMatchObject({ kind: "failure", errorClass: "Error" })
+      expect(ErrorText.ofCause(Cause.die(error))).toMatchObject({ kind: "defect", errorClass: "Defect" })
+    }
+  })
+
+  it("an error of many megabytes is cut before it is cleaned, and leaks no part of a secret at the cut", () => {
+    const body = `${"A".repeat(64)}\n`
+    const huge = new Error(`-----BEGIN RSA PRIVATE KEY-----\n${body.repeat(150_000)}`)
+    const failure = ErrorText.ofCause(Cause.fail(huge))
+    expect(failure.summary).toBe("[REDACTED:private_key]…")
+    expect(ErrorText.ofCause(Cause.die(huge)).summary).toBe("Error: [REDACTED:private_key]…")
+    expect(ErrorText.line(huge)).toBe("Error: [REDACTED:private_key]…")
+    const key = `sk-ant-api03-${"b".repeat(60)}`
+    for (let at = 1900; at < 2000; at++) {
+      const block = `-----BEGIN PRIVATE KEY-----\n${body.repeat(28)}-----END PRIVATE KEY----- `
+      const text = `${block}${"x".repeat(at - block.length)} ${key} ${"tail ".repeat(100)}`
+      expect(ErrorText.line(new Error(text))).not.toMatch(/sk-ant|bbbb/)
+    }
+  })
+
   it("two errors of one cause are of one kind, whatever they were doing", () => {
     const full = Object.assign(new Error("ENOSPC: no space left, write '/a'"), { code: "ENOSPC" })
     const kind = (message: string) => ErrorText.kindOf(new Error(message, { cause: full }))

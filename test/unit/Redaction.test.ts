@@ -7,6 +7,10 @@ const run = (length: number, alphabet = alnum): string =>
   Array.from({ length }, (_, index) => alphabet[(index * 7 + 3) % alphabet.length]).join("")
 
 const pem = ["-----BEGIN RSA PRIVATE KEY-----", run(64), run(64), run(20), "-----END RSA PRIVATE KEY-----"].join("\n")
+const encryptedPem = pem.replace(
+  "KEY-----\n",
+  "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F17F5316E2BAC89A1B2C3D4E5F60718\n\n",
+)
 const jwt = `eyJ${run(20)}.eyJ${run(30)}.${run(43)}`
 
 /** What surrounds the secret, the secret itself, and the kind under which it must be reported. */
@@ -50,6 +54,18 @@ const SECRETS: ReadonlyArray<readonly [string, (secret: string) => string, strin
   ["token", (s) => `access_token=${s}&x=1`, run(24)],
   ["secret", (s) => `client_secret: ${s}`, run(30)],
   ["secret", (s) => `"SECRET" => '${s}'`, "not-so-nice-one"],
+  ["password", (s) => `password: "${s}"`, "super secret-password"],
+  ["password", (s) => `mysql --password ${s} -u root`, "hunter2secret99"],
+  ["token", (s) => `deploy --auth-token "${s}"`, run(24)],
+  ["password", (s) => `<password>${s}</password>`, "hunter2secret"],
+  ["password", (s) => `<db:password>${s}</db:password>`, "swordfish"],
+  ["password", (s) => `{"password": ${s}}`, "12345678"],
+  ["password", (s) => `{password:${s}}{a:1}`, "hunter22"],
+  ["basic_credentials", (s) => `curl -u ${s} https://example.com`, "admin:hunter2secret"],
+  ["basic_credentials", (s) => `curl -s -X POST --user '${s}' https://example.com`, "admin:swordfish"],
+  ["basic_credentials", (s) => `fetcher --user ${s}`, "admin:hunter2secret"],
+  ["groq_key", (s) => s, `gsk_${run(52)}`],
+  ["sendgrid_key", (s) => s, `SG.${run(22)}.${run(43)}`],
 ]
 
 const HARMLESS: ReadonlyArray<string> = [
@@ -81,6 +97,21 @@ const HARMLESS: ReadonlyArray<string> = [
   "token_env: TELEMETRY_API_TOKEN",
   "see https://example.com/docs?tab=api#password",
   "Secrets: never commit them",
+  'fetch(url, { credentials: "include" })',
+  "fetch(url, { credentials: 'same-origin' })",
+  "interface Signer {\n  readonly secret: Uint8Array\n  privateKey: Uint8Array\n  password: Uint8Array;\n}",
+  "type Keys = { privateKey: Ed25519PrivateKey, secret: SecretString }",
+  "  apiKey: Redacted\n  clientSecret: client_secret\n  token: AccessToken",
+  'shortcut({ accessKey: "Control" })',
+  'match({ token: "identifier_name_x" })',
+  'header({ apiKey: "x-api-key", token: "identifierNameOfToken", secret: "base64EncodedValue" })',
+  'sign({ secretKey: "JWT_SECRET_KEY" })',
+  'const ACCESS_TOKEN = "access_token", SECRET_KEY = "JWT_SECRET_KEY"',
+  '{ password: "Enter your password", password: "DB_PASSWORD" }',
+  "mysql --password, then --token value and --secret name; use --password to be asked",
+  "docker run -u 1000:1000 --user node:node image",
+  "curl -u user:password https://example.com",
+  "<Token>identifier</Token> <secret>Hello</secret> <password>password</password>",
 ]
 
 const redactor = Redaction.make()
@@ -101,6 +132,13 @@ describe("Redaction", () => {
     })
   }
 
+  it("of a private key that was cut off nothing stays, whatever header lines it has", () => {
+    const pgp = ["-----BEGIN PGP PRIVATE KEY BLOCK-----", "Version: GnuPG v2", "", run(64), run(64)].join("\n")
+    for (const cut of [encryptedPem.split("-----END")[0] ?? "", pgp])
+      for (const text of [cut, cut.replaceAll("\n", "\\n"), cut.replaceAll("\n", "\r\n")])
+        expect(redactor.redactText(`a ${text}`)).toBe("a [REDACTED:private_key]")
+  })
+
   it("names the place of each secret as a JSON path and counts repeats", () => {
     const key = `sk-ant-${run(30)}`
     const { redactions } = redactor.redact({ a: [{ "b c": `${key} and ${key}` }], [key]: 1 }, "$.request")
@@ -115,7 +153,8 @@ describe("Redaction", () => {
       password: "swordfish",
       token: 4096,
       max_tokens: 5,
-      clientSecret: "abcdefgh",
+      clientSecret: "k8Qz71Lm",
+      credentials: "include",
       user: "bob",
     })
     expect(value).toEqual({
@@ -123,6 +162,7 @@ describe("Redaction", () => {
       token: 4096,
       max_tokens: 5,
       clientSecret: "[REDACTED:secret]",
+      credentials: "include",
       user: "bob",
     })
   })
@@ -165,6 +205,15 @@ describe("Redaction", () => {
     }
   })
 
+  it("a run longer than any stack of an expression is read, not thrown at the caller", () => {
+    const long = "A".repeat(9 * 1024 * 1024)
+    for (const start of ["sk-ant-", "eyJ", "-----BEGIN PRIVATE KEY-----\n"])
+      expect(redactor.redactText(start + long).length).toBeGreaterThan(0)
+    expect(redactor.redactText(`-----BEGIN PRIVATE KEY-----\n${`${"A".repeat(64)}\n`.repeat(150_000)}`)).toBe(
+      "[REDACTED:private_key]",
+    )
+  }, 120_000)
+
   it("text without any secret comes back the same, whatever it is", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(FastCheck.lorem(), { maxLength: 20 }), (words) => {
@@ -184,6 +233,9 @@ describe("Redaction", () => {
     ["private keys without an end", "-----BEGIN PRIVATE KEY-----\nx"],
     ["URLs without a host", "a://b:c"],
     ["blanks", " "],
+    ["options", "--password a "],
+    ["elements", "<password>"],
+    ["commands", "curl -u a:"],
     ["headers", "Bearer  "],
     ["AWS ids", "AKIAAAAAAAAAAAAAAAAA "],
   ] as const) {

@@ -73,6 +73,26 @@ describe("Usage", () => {
     )
   })
 
+  it("counts every cache write once, also where the split names fewer than the total", () => {
+    const read = (fiveMinutes: number, hour: number) =>
+      Usage.fromMessagesApi({
+        input_tokens: 1,
+        output_tokens: 1,
+        cache_creation_input_tokens: 500,
+        cache_creation: { ephemeral_5m_input_tokens: fiveMinutes, ephemeral_1h_input_tokens: hour },
+      })
+    expect(read(0, 0)).toMatchObject({ cacheWrite5m: 500, cacheWrite1h: 0 })
+    expect(read(100, 200)).toMatchObject({ cacheWrite5m: 300, cacheWrite1h: 200 })
+  })
+
+  it("does not believe a count that no call can have", () => {
+    expect(Usage.fromMessagesApi({ input_tokens: 1e17, output_tokens: 2 })).toMatchObject({
+      uncachedInput: 0,
+      output: 2,
+    })
+    expect(Usage.fromMessagesApi({ input_tokens: 1e17 })).toEqual(Usage.none)
+  })
+
   it.prop(
     "never throws on what a provider might send, and says none when it has no counts",
     [FastCheck.anything()],

@@ -1,0 +1,24 @@
+import { createServer, type RequestListener, type Server } from "node:http"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+/** The address of a server whose handler the test writes; it closes with its scope, whatever is still open. */
+export const serve = (handler: RequestListener): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.async<Server>((resume) => {
+        const node = createServer()
+        node.on("request", handler)
+        node.listen(0, "127.0.0.1", () => resume(Effect.succeed(node)))
+      }),
+      (node) =>
+        Effect.async<void>((resume) => {
+          node.close(() => resume(Effect.void))
+          node.closeAllConnections()
+        }),
+    ),
+    (node) => {
+      const address = node.address()
+      return `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
+    },
+  )
