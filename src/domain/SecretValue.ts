@@ -21,10 +21,14 @@ const SECRET_WORD = /pass(?:word|wd|phrase|wort)|secret|token|credential|key/i
 const hasDigit = (value: string): boolean => /\d/.test(value)
 const hasLetter = (value: string): boolean => /[A-Za-z]/.test(value)
 
+/** `identifierName`, `TypeName`: words are longer than the runs of one case in a key of random letters. */
+const isHumped = (value: string): boolean =>
+  HUMPED.test(value) && value.replace(/[^A-Z]/g, "").length * 3 <= value.length
+
 /** Whether a text is words that were joined as code joins them: `identifier_name`, `SOME_NAME`, `same-origin`, `Uint8Array`. */
 const isIdentifier = (value: string): boolean => {
   const words = value.replace(TECHNICAL, "$1")
-  return JOINED.test(words) || HUMPED.test(words)
+  return JOINED.test(words) || isHumped(words)
 }
 
 const PASSWORD_LABEL =
@@ -59,7 +63,7 @@ export const isQuotedSecret = (kind: NameKind, name: string, value: string): boo
 
 const isTypeName = (kind: NameKind, value: string): boolean => {
   if (TYPE_ENDING.test(value)) return kind !== "password" || !hasDigit(value.replace(TECHNICAL, "$1"))
-  return kind !== "password" && /^[A-Z]/.test(value) && HUMPED.test(value.replace(TECHNICAL, "$1"))
+  return kind !== "password" && /^[A-Z]/.test(value) && isHumped(value.replace(TECHNICAL, "$1"))
 }
 
 /** Whether a bare word behind such a name is a secret: code and prose stand there too. */

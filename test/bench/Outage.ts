@@ -13,8 +13,9 @@ import * as FrozenBin from "./FrozenBin.js"
 import { machine, median, milliseconds, ratio, Verdicts } from "./Report.js"
 
 const bin = FrozenBin.freeze()
-const input = path.resolve(process.argv[2] ?? path.join(Repository.root, "node_modules", "@effect", "platform"))
-const rounds = 5
+const input = path.resolve(process.argv[2] ?? path.join(Repository.root, "node_modules", "yaml"))
+const names = ["offline", "closed", "hanging"] as const
+const rounds = 6
 const latencyMs = 900
 
 interface Launch {
@@ -107,7 +108,8 @@ const measure = async (sandbox: string): Promise<number> => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "runledger-outage-"))
   try {
     for (let round = 0; round < rounds; round += 1) {
-      for (const name of ["offline", "closed", "hanging"] as const) {
+      // Each case comes first, second and third equally often.
+      for (const name of [...names.slice(round % 3), ...names.slice(0, round % 3)]) {
         const { telemetry, url } = cases[name]
         const runsDir = path.join(folder, `${name}-${round}`)
         fs.mkdirSync(runsDir)
@@ -127,12 +129,14 @@ const report = (
   accepted: number,
 ) => {
   const verdicts = new Verdicts()
+  // Whatever else the machine does only adds time, so the fastest launch says most about the launch itself.
+  const fastestOf = (name: keyof typeof results) => Math.min(...results[name].map(({ launchMs }) => launchMs))
   const launchOf = (name: keyof typeof results) => median(results[name].map(({ launchMs }) => launchMs))
   const exitOf = (name: keyof typeof results) => median(results[name].map(({ exitMs }) => exitMs))
-  for (const name of ["offline", "closed", "hanging"] as const) {
+  for (const name of names) {
     const [first] = results[name]
     process.stdout.write(
-      `${name.padEnd(8)} launch ${milliseconds(launchOf(name))}, start and exit ${milliseconds(exitOf(name))}, ${first?.calls} calls, ${first?.undelivered} events undelivered\n`,
+      `${name.padEnd(8)} launch ${milliseconds(fastestOf(name))} (median ${milliseconds(launchOf(name))}), start and exit ${milliseconds(exitOf(name))}, ${first?.calls} calls, ${first?.undelivered} events undelivered\n`,
     )
   }
   const all = Object.values(results).flat()
@@ -151,8 +155,8 @@ const report = (
   )
   for (const name of ["closed", "hanging"] as const) {
     verdicts.bound(
-      `${name} / offline, the launch (median of ${rounds})`,
-      launchOf(name) / launchOf("offline"),
+      `${name} / offline, the launch (fastest of ${rounds})`,
+      fastestOf(name) / fastestOf("offline"),
       1.03,
       ratio,
     )

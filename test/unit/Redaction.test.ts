@@ -55,6 +55,7 @@ const SECRETS: ReadonlyArray<readonly [string, (secret: string) => string, strin
   ["secret", (s) => `client_secret: ${s}`, run(30)],
   ["secret", (s) => `"SECRET" => '${s}'`, "not-so-nice-one"],
   ["password", (s) => `password: "${s}"`, "super secret-password"],
+  ["api_key", (s) => `apiKey: "${s}"`, "AKlmaBcDEfghiJKlmNoPqr"],
   ["password", (s) => `mysql --password ${s} -u root`, "hunter2secret99"],
   ["token", (s) => `deploy --auth-token "${s}"`, run(24)],
   ["password", (s) => `<password>${s}</password>`, "hunter2secret"],
