@@ -240,8 +240,8 @@ describe("Redaction", () => {
     ["headers", "Bearer  "],
     ["AWS ids", "AKIAAAAAAAAAAAAAAAAA "],
   ] as const) {
-    it(`reads 5 MB of ${name} without stalling`, () => {
-      const text = unit.repeat(Math.ceil((5 * 1024 * 1024) / unit.length))
+    it(`reads 2 MB of ${name} without stalling`, () => {
+      const text = unit.repeat(Math.ceil((2 * 1024 * 1024) / unit.length))
       expect(redactor.redactText(text).length).toBeGreaterThan(0)
     }, 120_000)
   }
