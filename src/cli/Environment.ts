@@ -110,7 +110,10 @@ const messageOf = (error: ConfigError.ConfigError): string =>
   ConfigError.reduceWithContext<undefined, string>(error, undefined, {
     andCase: (_context, left, right) => `${left}\n${right}`,
     orCase: (_context, left, right) => `${left}\n${right}`,
-    invalidDataCase: (_context, _path, message) => message,
+    invalidDataCase: (_context, path, message) => {
+      const name = path.join(".")
+      return message.includes(name) ? message : `${name}: ${message}`
+    },
     missingDataCase: (_context, path) => `${path.join(".")} is missing`,
     sourceUnavailableCase: (_context, path, message) => `${path.join(".")}: ${message}`,
     unsupportedCase: (_context, path, message) => `${path.join(".")}: ${message}`,

@@ -138,18 +138,20 @@ const worked = <A, E, R>(
 const keep = <K extends keyof Progress>(launch: Launch, part: K, value: NonNullable<Progress[K]>) =>
   Ref.update(launch.progress, (progress) => ({ ...progress, [part]: value }))
 
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
 const scout = (launch: Launch, folder: string) =>
   worked(RepoScout.WORKER, RepoScout.run({ ...launch, folder }), ({ inventory }) => ({
     items_discovered: inventory.file_count,
     items_succeeded: inventory.doc_files.length,
-    output_summary: `${inventory.file_count} files, ${inventory.doc_files.length} documents`,
+    output_summary: `${counted(inventory.file_count, "file")}, ${counted(inventory.doc_files.length, "document")}`,
   })).pipe(Effect.tap((scouted) => keep(launch, "scouted", scouted)))
 
 const buildFacts = (launch: Launch, scouted: RepoScout.Scouted) =>
   worked(FactsBuilder.WORKER, FactsBuilder.run({ ...launch, ...scouted }), ({ facts, problems }) => ({
     items_discovered: facts.claims.length,
     items_succeeded: facts.claims.length,
-    output_summary: `${facts.claims.length} claims${problems.length > 0 ? `, ${problems.length} batches by rule` : ""}`,
+    output_summary: `${counted(facts.claims.length, "claim")}${problems.length > 0 ? `, ${problems.length} batches by rule` : ""}`,
   })).pipe(Effect.tap((built) => keep(launch, "built", built)))
 
 const planPages = (launch: Launch, built: FactsBuilder.Built) =>
@@ -157,7 +159,7 @@ const planPages = (launch: Launch, built: FactsBuilder.Built) =>
     items_discovered: built.facts.claims.length,
     items_succeeded: plan.pages.length,
     items_skipped: plan.unplaced_claims,
-    output_summary: `${plan.pages.length} pages, ${catalog.snippets.length} snippets`,
+    output_summary: `${counted(plan.pages.length, "page")}, ${counted(catalog.snippets.length, "snippet")}`,
   })).pipe(Effect.tap((planned) => keep(launch, "planned", planned)))
 
 const writeSections = (launch: Launch, built: FactsBuilder.Built, planned: Planner.Planned) =>
@@ -166,7 +168,7 @@ const writeSections = (launch: Launch, built: FactsBuilder.Built, planned: Plann
     items_discovered: planned.plan.pages.length,
     items_succeeded: written.manifest.drafts.length - written.fellBack,
     items_failed: written.fellBack,
-    output_summary: `${written.manifest.drafts.length} pages${written.fellBack > 0 ? `, ${written.fellBack} from the template` : ""}`,
+    output_summary: `${counted(written.manifest.drafts.length, "page")}${written.fellBack > 0 ? `, ${written.fellBack} from the template` : ""}`,
   })).pipe(Effect.tap((written) => keep(launch, "written", written)))
 
 const report = (launch: Launch, outcome: string) =>
