@@ -77,6 +77,17 @@ const ASSIGNABLE: ReadonlySet<string> = new Set(
   RUN_COLUMNS.filter((column) => !["id", "event_id", "schema_version", "updated_at", "exact_json"].includes(column)),
 )
 
+/** Tokens of a call by class, with their totals. */
+export const TOKEN_COLUMNS: ReadonlyArray<string> = [
+  "input_tokens",
+  "output_tokens",
+  "total_tokens",
+  "cache_read_tokens",
+  "cache_write_5m_tokens",
+  "cache_write_1h_tokens",
+  "reasoning_tokens",
+]
+
 /** Every column but the number that the database gives, in the order in which rows are written. */
 export const STORED_COLUMNS: ReadonlyArray<string> = [
   ...RUN_COLUMNS.filter((column) => column !== "id"),
@@ -86,13 +97,7 @@ export const STORED_COLUMNS: ReadonlyArray<string> = [
   "parent_span_id",
   "model",
   "provider",
-  "input_tokens",
-  "output_tokens",
-  "total_tokens",
-  "cache_read_tokens",
-  "cache_write_5m_tokens",
-  "cache_write_1h_tokens",
-  "reasoning_tokens",
+  ...TOKEN_COLUMNS,
   "cost_nanousd",
   "cost_status",
   "time_to_first_token_ms",

@@ -6,6 +6,7 @@ import { toUsd } from "../src/domain/Cost.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import type { GroupBy, StatsGroup } from "../src/domain/Stats.js"
 import { where } from "./RunStoreSqlQueries.js"
+import { TOKEN_COLUMNS } from "./RunStoreSqlRows.js"
 
 const GROUPS: Readonly<Record<GroupBy, string>> = {
   model: "model",
@@ -58,17 +59,9 @@ const whole = (sum: number): number => Math.min(sum, Number.MAX_SAFE_INTEGER)
 const byGroup = (rows: ReadonlyArray<Quantiles>): ReadonlyMap<string | null, Omit<Quantiles, "grp">> =>
   new Map(rows.map(({ grp, p50, p95, p99 }) => [grp, { p50, p95, p99 }]))
 
-const SUM_COLUMNS = [
-  "input_tokens",
-  "output_tokens",
-  "total_tokens",
-  "cache_read_tokens",
-  "cache_write_5m_tokens",
-  "cache_write_1h_tokens",
-  "reasoning_tokens",
-]
-  .map((column) => `total(CASE WHEN job_type = '${CALL_JOB_TYPE}' THEN ${column} END) AS ${column}`)
-  .join(", ")
+const SUM_COLUMNS = TOKEN_COLUMNS.map(
+  (column) => `total(CASE WHEN job_type = '${CALL_JOB_TYPE}' THEN ${column} END) AS ${column}`,
+).join(", ")
 
 const costOf = (status: string): string =>
   `total(CASE WHEN job_type = '${CALL_JOB_TYPE}' AND cost_status = '${status}' THEN cost_nanousd END)`

@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { RunTotals } from "./RunTree.js"
 
 /** What `stats` may group by. */
 export const GroupBy = Schema.Literal("model", "agent_name", "job_type", "status", "run", "day", "hour", "provider")
@@ -17,21 +18,7 @@ const Percentiles = Schema.Struct({
  */
 export const StatsGroup = Schema.Struct({
   group: Schema.NullOr(Schema.String),
-  calls: Count,
-  errors: Count,
-  input_tokens: Count,
-  output_tokens: Count,
-  total_tokens: Count,
-  cache_read_tokens: Count,
-  cache_write_5m_tokens: Count,
-  cache_write_1h_tokens: Count,
-  reasoning_tokens: Count,
-  cost_nanousd: Count,
-  cost_usd: Schema.NonNegative,
-  simulated_cost_nanousd: Count,
-  simulated_cost_usd: Schema.NonNegative,
-  unpriced_calls: Count,
-  replayed_calls: Count,
+  ...RunTotals.fields,
   latency_ms: Percentiles,
   time_to_first_token_ms: Percentiles,
 }).annotations({ identifier: "StatsGroup" })

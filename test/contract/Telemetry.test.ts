@@ -1,39 +1,13 @@
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { describe, expect, it } from "@effect/vitest"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as CurrentRunDetached from "../../layers/CurrentRunDetached.js"
-import * as EventLogMemory from "../../layers/EventLogMemory.js"
-import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
 import * as TelemetryOffline from "../../layers/TelemetryOffline.js"
-import { EventLog } from "../../services/EventLog.js"
 import { Telemetry } from "../../services/Telemetry.js"
-import type { Event } from "../../src/domain/Event.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
 import * as Sample from "../support/SampleEvents.js"
+import { flush, http, logged, record } from "../support/Shipping.js"
 import * as WarningLog from "../support/WarningLog.js"
-
-const run = CurrentRunDetached.layer({ runId: "run-001" })
-
-const http = (endpoint: string, options: Partial<TelemetryHttp.Options> = {}) =>
-  TelemetryHttp.layer({ endpoint, token: Option.none(), ...options }).pipe(Layer.provide([FetchHttpClient.layer, run]))
-
-/** With a log: every event is appended before it is handed on, as the recorder does. */
-const logged = (endpoint: string, options: Partial<TelemetryHttp.Options> = {}) =>
-  http(endpoint, options).pipe(Layer.provideMerge(EventLogMemory.layer))
-
-const record = (event: Event) =>
-  Effect.gen(function* () {
-    const log = yield* Effect.serviceOption(EventLog)
-    if (Option.isSome(log)) yield* log.value.append(event)
-    const telemetry = yield* Telemetry
-    yield* telemetry.record(event)
-  })
-
-const flush = (deadline: Duration.DurationInput) => Effect.flatMap(Telemetry, (telemetry) => telemetry.flush(deadline))
 
 const layers = [
   { name: "TelemetryOffline", make: () => Effect.succeed(TelemetryOffline.layer) },
