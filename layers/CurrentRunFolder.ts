@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -8,14 +9,16 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { CurrentRun, type CurrentRunService } from "../services/CurrentRun.js"
+import { CurrentRun } from "../services/CurrentRun.js"
 import type { EventLogError } from "../services/EventLog.js"
-import type { SpanContext } from "../src/domain/Event.js"
+import type { ChainedEvent, SpanContext } from "../src/domain/Event.js"
 import { fileName, repeated } from "../src/domain/Ids.js"
+import * as OpenSpans from "../src/domain/OpenSpans.js"
 import * as Redaction from "../src/domain/Redaction.js"
 import * as EventLogNdjson from "./EventLogNdjson.js"
 import * as FileProblem from "./FileProblem.js"
 import { ensure as ensureFolder } from "./Folder.js"
+import * as LeftOpen from "./LeftOpen.js"
 import * as PrivateFile from "./PrivateFile.js"
 import * as RunLock from "./RunLock.js"
 import * as RunNames from "./RunNames.js"
@@ -185,44 +188,55 @@ interface Past {
   readonly parentRunId: string | undefined
 }
 
+const NO_PAST: Past = { trace: undefined, parentRunId: undefined }
+
 const spanOf = ({ trace_id, span_id, parent_span_id }: SpanContext): SpanContext =>
   parent_span_id === undefined ? { trace_id, span_id } : { trace_id, span_id, parent_span_id }
 
-const readPast = (path: string, names: RunNames.RunNames): Effect.Effect<Past, EventLogError | RunFolderError> => {
+/** Every event of the run's log, learnt from as it is read; a run that has no log yet has no past. */
+const readPast = (
+  path: string,
+  names: RunNames.RunNames,
+  spans: OpenSpans.OpenSpans<ChainedEvent>,
+): Effect.Effect<Past, EventLogError | RunFolderError> => {
   const file = nodePath.join(path, EventLogNdjson.FILE)
-  const nothing: Past = { trace: undefined, parentRunId: undefined }
-  return Effect.flatMap(
-    attempt("look at", file, () =>
-      fs.lstat(file).then(
-        () => true,
-        () => false,
-      ),
+  const isThere = attempt("look at", file, () =>
+    fs.lstat(file).then(
+      () => true,
+      () => false,
     ),
-    (exists) =>
-      exists
-        ? Stream.runFold(EventLogNdjson.readAll(file), nothing, (past, event): Past => {
-            names.learn(event)
-            if (event.type !== "RUN_CREATED" || past.trace !== undefined) return past
-            return { trace: spanOf(event), parentRunId: event.payload.parent_run_id ?? undefined }
-          })
-        : Effect.succeed(nothing),
   )
+  const past = Stream.runFold(EventLogNdjson.readAll(file), NO_PAST, (known, event): Past => {
+    names.learn(event)
+    spans.step(OpenSpans.markOf(event), event)
+    if (event.type !== "RUN_CREATED" || known.trace !== undefined) return known
+    return { trace: spanOf(event), parentRunId: event.payload.parent_run_id ?? undefined }
+  })
+  return Effect.flatMap(isThere, (found) => (found ? past : Effect.succeed(NO_PAST)))
 }
 
-const make = (options: Options): Effect.Effect<CurrentRunService, RunFolderError, Scope.Scope> =>
+const remainsOf = ({ before }: RunLock.Held, spans: OpenSpans.OpenSpans<ChainedEvent>): LeftOpen.Remains =>
+  LeftOpen.isOfTheDead(before !== undefined, spans.isRunOpen())
+    ? { spans: spans.open(), lastSign: spans.lastSign() ?? null, pid: before?.owner?.pid }
+    : LeftOpen.NOTHING
+
+const make = (
+  options: Options,
+): Effect.Effect<Context.Context<CurrentRun | LeftOpen.LeftOpen>, RunFolderError, Scope.Scope> =>
   Effect.gen(function* () {
     const root = yield* openRoot(options.runsDir)
     const folder = yield* options.resume ? findFolder(root, options.runId) : createFolder(root, options.runId)
-    yield* lock(folder)
+    const held = yield* lock(folder)
     yield* attempt("make the folders of", folder.path, () => furnish(folder.path))
     yield* writeConfig(folder.path, options.config, options.resume)
     const names = RunNames.make()
-    const past = yield* Effect.mapError(readPast(folder.path, names), (error) =>
+    const spans = OpenSpans.make<ChainedEvent>()
+    const past = yield* Effect.mapError(readPast(folder.path, names, spans), (error) =>
       error._tag === "RunFolderError"
         ? error
         : new RunFolderError({ reason: "unusable", path: error.path, message: error.message, cause: error }),
     )
-    return CurrentRun.of({
+    const run = CurrentRun.of({
       runId: folder.runId,
       parentRunId: Option.fromNullable(options.parentRunId ?? past.parentRunId),
       directory: Option.some(folder.path),
@@ -231,12 +245,13 @@ const make = (options: Options): Effect.Effect<CurrentRunService, RunFolderError
       uniqueCallId: names.uniqueCallId,
       nextAttempt: names.nextAttempt,
     })
+    return Context.make(CurrentRun, run).pipe(Context.add(LeftOpen.LeftOpen, remainsOf(held, spans)))
   })
 
 /**
  * A run with a folder of its own under `runsDir`. A new run's folder is made exclusively (`~2` … when the name is taken, and
  * the run id says so too). A resumed run's folder must exist and must not belong to a live process; its log tells the trace,
- * the call ids and the attempts already used. The folder is locked until the layer's scope closes, however it closes.
+ * the call ids and the attempts already used, and what a dead process left open (`LeftOpen.closed` closes it). The folder is locked until the layer's scope closes, however it closes.
  */
-export const layer = (options: Options): Layer.Layer<CurrentRun, RunFolderError> =>
-  Layer.scoped(CurrentRun, make(options))
+export const layer = (options: Options): Layer.Layer<CurrentRun | LeftOpen.LeftOpen, RunFolderError> =>
+  Layer.scopedContext(make(options))

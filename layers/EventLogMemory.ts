@@ -9,7 +9,9 @@ import {
   type LogPosition,
 } from "../services/EventLog.js"
 import * as Chain from "../src/domain/Chain.js"
-import type { ChainedEvent } from "../src/domain/Event.js"
+import * as DeadLetter from "../src/domain/DeadLetter.js"
+import type { ChainedEvent, Event } from "../src/domain/Event.js"
+import * as UnsafeAppend from "./UnsafeAppend.js"
 
 const PATH = "memory"
 const START: LogPosition = { offset: 0, ...Chain.empty }
@@ -25,14 +27,26 @@ const verify = (lines: ReadonlyArray<string>, head: string): ChainReport => {
   return { lines: lines.length, head, problems }
 }
 
+const refused =
+  ({ type }: Event) =>
+  (cause: unknown): EventLogError =>
+    new EventLogError({
+      operation: "append",
+      path: PATH,
+      message: `cannot append ${type}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    })
+
 /** Keeps the very lines that a file would have, so that it gives back what a file would. */
 const make = (): EventLogService => {
   const lines: Array<string> = []
   let head = START
   let acknowledged = START
+  const letters = new Map<string, DeadLetter.DeadLetter>()
 
   const read = (from: LogPosition, maxBytes: number) => {
     const events: Array<ChainedEvent> = []
+    const texts: Array<string> = []
     const skipped: Array<string> = []
     let hash = from.hash
     let offset = from.offset
@@ -44,30 +58,23 @@ const make = (): EventLogService => {
         onLeft: (problem) => skipped.push(`line ${offset + 1} ${problem}`),
         onRight: (event) => {
           events.push(event)
+          texts.push(line)
           hash = event.event_hash
         },
       })
     }
-    return { slice: { events, end: { offset, lines: offset, hash } }, skipped }
+    return { slice: { events, texts, end: { offset, lines: offset, hash } }, skipped }
+  }
+
+  const append = (event: Event): ChainedEvent => {
+    const link = Chain.link(head, event)
+    lines.push(link.line.slice(0, -1))
+    head = { offset: lines.length, ...link.head }
+    return link.event
   }
 
   return EventLog.of({
-    append: (event) =>
-      Effect.try({
-        try: () => {
-          const link = Chain.link(head, event)
-          lines.push(link.line.slice(0, -1))
-          head = { offset: lines.length, ...link.head }
-          return link.event
-        },
-        catch: (cause) =>
-          new EventLogError({
-            operation: "append",
-            path: PATH,
-            message: `cannot append ${event.type}: ${cause instanceof Error ? cause.message : String(cause)}`,
-            cause,
-          }),
-      }),
+    append: UnsafeAppend.appending(append, refused),
     read: (from, maxBytes) =>
       Effect.suspend(() => {
         const { slice, skipped } = read(from, maxBytes)
@@ -92,6 +99,8 @@ const make = (): EventLogService => {
         acknowledged = position
         return Effect.void
       }),
+    setAside: (letter) => Effect.sync(() => void letters.set(DeadLetter.identity(letter), letter)),
+    deadLetters: Effect.sync(() => letters.size),
     verify: Effect.sync(() => verify(lines, head.hash)),
   })
 }

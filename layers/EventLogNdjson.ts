@@ -10,11 +10,13 @@ import type * as Scope from "effect/Scope"
 import { CurrentRun } from "../services/CurrentRun.js"
 import { EventLog, EventLogError, type EventLogService, type LogPosition } from "../services/EventLog.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
+import * as DeadLetterFile from "./DeadLetterFile.js"
 import * as GroupSync from "./GroupSync.js"
 import * as LogCursor from "./LogCursor.js"
 import * as LogFile from "./LogFile.js"
 import * as LogReader from "./LogReader.js"
 import * as LogWriter from "./LogWriter.js"
+import * as UnsafeAppend from "./UnsafeAppend.js"
 
 export { readAll, verifyFile } from "./LogReader.js"
 
@@ -24,6 +26,8 @@ export type Durability = "process" | "power"
 export interface Options {
   /** `process`: the bytes are with the operating system. `power`: they are on the disk; waiting appends share one flush. */
   readonly durability: Durability
+  /** True for a run that stays local: what is recorded now is not delivered later without being asked for. */
+  readonly held?: boolean
 }
 
 /** The log's file name in a run's folder. */
@@ -40,7 +44,10 @@ const recover = (fd: number, path: string, durability: Durability): Opened => {
   const { size } = fs.fstatSync(fd)
   const { offset, hash } = LogFile.soundEnd(fd, size)
   const setAside = offset === size ? undefined : LogFile.setAside(fd, path, offset, size)
-  if (durability === "power") GroupSync.syncFolder(nodePath.dirname(path))
+  if (durability === "power") {
+    fs.fdatasyncSync(fd)
+    GroupSync.syncFolder(nodePath.dirname(path))
+  }
   return { fd, end: { offset, lines: LogFile.countLines(fd, offset), hash }, setAside }
 }
 
@@ -68,14 +75,19 @@ const openScoped = (path: string, durability: Durability): Effect.Effect<Opened,
     ),
   )
 
-const appending = (writer: LogWriter.LogWriter, path: string) => (event: Event) =>
-  Effect.try({ try: () => writer.append(event), catch: LogReader.failure("append", path, `append ${event.type} to`) })
-
+/** Up to where the log may be told of: `to` is the offset behind the last line that `append` has returned from. */
 const reading =
-  (writer: LogWriter.LogWriter, path: string): EventLogService["read"] =>
+  (writer: LogWriter.LogWriter, path: string, to: () => number): EventLogService["read"] =>
   (from, maxBytes) =>
     Effect.try({
-      try: () => LogReader.readSlice(writer.descriptor(), from, writer.head().offset, maxBytes),
+      try: (): LogReader.Reading => {
+        const descriptor = writer.descriptor()
+        const most = Math.min(maxBytes, to() - from.offset)
+        const recent = most > 0 ? writer.recent(from, most) : undefined
+        return recent === undefined
+          ? LogReader.readSlice(descriptor, from, to(), maxBytes)
+          : { slice: recent, skipped: [] }
+      },
       catch: LogReader.failure("read", path, "read the event log"),
     }).pipe(
       Effect.tap(({ skipped }) => LogReader.warnSkipped(path, skipped)),
@@ -107,7 +119,7 @@ const makeCursor = (writer: LogWriter.LogWriter, path: string) => {
     Effect.flatMap((cursor) =>
       cursor === undefined
         ? Effect.succeed(LogReader.START)
-        : Either.match(cursor, { onLeft: ignored, onRight: accept }),
+        : Either.match(cursor, { onLeft: ignored, onRight: ({ position }) => accept(position) }),
     ),
     Effect.tap((position) => Effect.sync(() => (known = position))),
   )
@@ -120,7 +132,17 @@ const makeCursor = (writer: LogWriter.LogWriter, path: string) => {
           catch: LogReader.failure("acknowledge", file, "write the cursor"),
         }).pipe(Effect.tap(() => Effect.sync(() => (known = position))))
 
-  return { load: Effect.suspend(() => (known === undefined ? load : Effect.succeed(known))), save }
+  const acknowledged = Effect.suspend(() => (known === undefined ? load : Effect.succeed(known)))
+
+  const hold = Effect.tryPromise({
+    try: async () => {
+      const cursor = await LogCursor.read(file)
+      if (cursor !== undefined && Either.isRight(cursor)) await LogCursor.write(cursor.right.position, file, true)
+    },
+    catch: LogReader.failure("acknowledge", file, "mark as local"),
+  })
+
+  return { acknowledged, save, hold }
 }
 
 const beyondEnd = (path: string, position: LogPosition, head: LogPosition): EventLogError =>
@@ -148,21 +170,39 @@ const make = (options: Options): Effect.Effect<EventLogService, EventLogError, C
     const { fd, end } = yield* openScoped(path, options.durability)
     const writer = LogWriter.make(fd, end)
     const cursor = makeCursor(writer, path)
+    if (options.held === true) yield* cursor.hold
+    const letters = DeadLetterFile.make(nodePath.join(nodePath.dirname(path), DeadLetterFile.FILE))
+    const settingAside = LogReader.failure("set aside", path, "set a refused operation aside beside")
     const oneAtATime = yield* Effect.makeSemaphore(1)
-    const append = appending(writer, path)
+    const append = UnsafeAppend.appending(writer.append, ({ type }) =>
+      LogReader.failure("append", path, `append ${type} to`),
+    )
     const onDisk = GroupSync.make(fd, LogReader.failure("append", path, "flush to the disk"))
+    let promised = end.offset
+    const appendToDisk = (event: Event): Effect.Effect<ChainedEvent, EventLogError> =>
+      Effect.flatMap(append(event), (chained) => {
+        const behind = writer.head().offset
+        return onDisk.wait.pipe(
+          // What a broken disk holds cannot be promised any more: better that the server has it.
+          Effect.tapError(() => Effect.sync(() => (promised = Number.POSITIVE_INFINITY))),
+          Effect.map(() => {
+            promised = Math.max(promised, behind)
+            return chained
+          }),
+          Effect.uninterruptible,
+        )
+      })
+    const isPower = options.durability === "power"
     yield* Effect.addFinalizer(() => onDisk.idle)
     yield* Effect.addFinalizer(() => Effect.sync(writer.close))
     return EventLog.of({
-      append:
-        options.durability === "process"
-          ? append
-          : (event): Effect.Effect<ChainedEvent, EventLogError> =>
-              Effect.flatMap(append(event), (chained) => Effect.as(onDisk.wait, chained)),
-      read: reading(writer, path),
+      append: isPower ? appendToDisk : append,
+      read: reading(writer, path, () => (isPower ? Math.min(promised, writer.head().offset) : writer.head().offset)),
       head: Effect.sync(writer.head),
-      acknowledged: oneAtATime.withPermits(1)(cursor.load),
+      acknowledged: oneAtATime.withPermits(1)(cursor.acknowledged),
       acknowledge: (position) => oneAtATime.withPermits(1)(Effect.uninterruptible(cursor.save(position))),
+      setAside: (letter) => Effect.try({ try: () => letters.add(letter), catch: settingAside }),
+      deadLetters: Effect.try({ try: letters.count, catch: settingAside }),
       verify: Effect.flatMap(
         Effect.try({ try: writer.descriptor, catch: LogReader.failure("read", path, "verify the event log") }),
         (descriptor) => LogReader.verify(descriptor, path, writer.head().offset),
@@ -173,7 +213,8 @@ const make = (options: Options): Effect.Effect<EventLogService, EventLogError, C
 /**
  * Keeps the current run's `events.ndjson`: one descriptor, a whole line a write, one order for all fibers. Opening recovers
  * the chain; a torn end is copied to `events.torn-<n>`, cut off and warned of. A failed append cuts the log back to its last
- * whole line. With `durability: power` a failed flush fails every later append too: they are written but not promised.
+ * whole line. With `durability: power` nothing is read back, and so delivered, before it is on the disk; a failed flush fails every
+ * later append too: they are written and delivered but not promised.
  * A cursor that does not fit the log is ignored with a warning. Fails to build when the run has no folder or the file cannot be
  * opened. Its scope closes the file.
  */

@@ -54,12 +54,18 @@ const hex = (value: number, digits: number): string => value.toString(16).padSta
 const make = (): IdGeneratorService => {
   const random = makePool()
   const tick = makeClock(random)
+  let timed = Number.NaN
+  let prefix = ""
   return {
     unsafeEventId: (epochMillis) => {
       const [millis, counter] = tick(epochMillis)
-      const time = hex(millis, 12)
+      if (millis !== timed) {
+        const time = hex(millis, 12)
+        prefix = `${time.slice(0, 8)}-${time.slice(8)}`
+        timed = millis
+      }
       const variant = VARIANTS.charAt((counter >>> 12) & 3)
-      return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(counter >>> 14, 3)}-${variant}${hex(counter & 0xfff, 3)}-${random(12)}`
+      return `${prefix}-7${hex(counter >>> 14, 3)}-${variant}${hex(counter & 0xfff, 3)}-${random(12)}`
     },
     unsafeSpanId: () => nonZero(random, 16),
     unsafeTraceId: () => nonZero(random, 32),

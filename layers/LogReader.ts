@@ -26,9 +26,16 @@ export const failure =
   (cause: unknown): EventLogError =>
     new EventLogError({ operation, path, message: FileProblem.explain(action, path, cause), cause })
 
-const parse = (line: Buffer | undefined): Either.Either<ChainedEvent, string> => {
+interface Parsed {
+  readonly event: ChainedEvent
+  readonly text: string
+}
+
+const parse = (line: Buffer | undefined): Either.Either<Parsed, string> => {
   if (line === undefined) return Either.left("is too long")
-  return isUtf8(line) ? Chain.parse(line.toString("utf8")) : Either.left("is not UTF-8")
+  if (!isUtf8(line)) return Either.left("is not UTF-8")
+  const text = line.toString("utf8")
+  return Either.map(Chain.parse(text), (event) => ({ event, text }))
 }
 
 /** The events of a stretch of a log, and what had to be left out of them. */
@@ -41,15 +48,19 @@ export interface Reading {
 export const readSlice = (fd: number, from: LogPosition, to: number, maxBytes: number): Reading => {
   const { lines, end } = LogFile.readLines(fd, from.offset, to, maxBytes)
   const events: Array<ChainedEvent> = []
+  const texts: Array<string> = []
   const skipped: Array<string> = []
   lines.forEach((line, index) => {
     Either.match(parse(line), {
       onLeft: (problem) => skipped.push(`line ${from.lines + index + 1} ${problem}`),
-      onRight: (event) => events.push(event),
+      onRight: ({ event, text }) => {
+        events.push(event)
+        texts.push(text)
+      },
     })
   })
   const hash = events.at(-1)?.event_hash ?? from.hash
-  return { slice: { events, end: { offset: end, lines: from.lines + lines.length, hash } }, skipped }
+  return { slice: { events, texts, end: { offset: end, lines: from.lines + lines.length, hash } }, skipped }
 }
 
 /** Says which lines were left out. */

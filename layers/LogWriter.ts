@@ -1,10 +1,19 @@
 import * as fs from "node:fs"
-import type { LogPosition } from "../services/EventLog.js"
+import type { LogPosition, LogSlice } from "../services/EventLog.js"
+import * as CanonicalJson from "../src/domain/CanonicalJson.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
 import * as LogFile from "./LogFile.js"
+import * as LogWindow from "./LogWindow.js"
 
 const SCRATCH_BYTES = 64 * 1024
+const TEXT_START = Chain.SEAL_LENGTH - 1
+const NEWLINE = 0x0a
+
+interface Written {
+  readonly hash: string
+  readonly length: number
+}
 
 /** Appends through one descriptor. Every method is one synchronous step, so that appends have a total order, and may throw. */
 export interface LogWriter {
@@ -12,6 +21,8 @@ export interface LogWriter {
   readonly head: () => LogPosition
   /** Writes one line. When it throws, the log is cut back to its last whole line, now or before the next append. */
   readonly append: (event: Event) => ChainedEvent
+  /** What was appended last, as far as it is still in memory: a stretch from the place on, or `undefined`. */
+  readonly recent: (from: LogPosition, maxBytes: number) => LogSlice | undefined
   /** The open descriptor, for reading. Throws once closed: the number may by then be another file's. */
   readonly descriptor: () => number
   /** Ends appending and reading; the descriptor itself stays with the one who opened it. */
@@ -24,6 +35,7 @@ export const make = (fd: number, end: LogPosition): LogWriter => {
   let head = end
   let torn = false
   let closed = false
+  const window = LogWindow.make()
 
   const descriptor = (): number => {
     if (closed) throw new Error("the log is closed")
@@ -50,13 +62,9 @@ export const make = (fd: number, end: LogPosition): LogWriter => {
     }
   }
 
-  const writeLine = (line: string): number => {
-    if (line.length * 3 <= SCRATCH_BYTES) {
-      const length = scratch.write(line)
-      write(scratch, length)
-      return length
-    }
-    const bytes = Buffer.from(line, "utf8")
+  /** A large line in a buffer of its own. */
+  const writeLarge = (text: string, hash: string): number => {
+    const bytes = Buffer.from(`${Chain.sealed(text, hash)}\n`, "utf8")
     if (bytes.length > LogFile.MAX_LINE_BYTES) {
       throw new Error(
         `the event has ${bytes.length} bytes, a line may have ${LogFile.MAX_LINE_BYTES}; record less of it`,
@@ -66,15 +74,32 @@ export const make = (fd: number, end: LogPosition): LogWriter => {
     return bytes.length
   }
 
+  /** The record is written where its brace gives way to the seal's last byte: one encoding serves the hash and the line. */
+  const writeLine = (text: string): Written => {
+    if (text.length * 3 + Chain.SEAL_LENGTH + 1 > SCRATCH_BYTES) {
+      const hash = CanonicalJson.sha256Hex(text)
+      return { hash, length: writeLarge(text, hash) }
+    }
+    const end = TEXT_START + scratch.write(text, TEXT_START, "utf8")
+    const hash = CanonicalJson.sha256Hex(text)
+    scratch.write(Chain.sealOf(hash), 0, "latin1")
+    scratch[end] = NEWLINE
+    write(scratch, end + 1)
+    return { hash, length: end + 1 }
+  }
+
   return {
     head: () => head,
     append: (event) => {
       descriptor()
-      const link = Chain.link(head, event)
-      const length = writeLine(link.line)
-      head = { offset: head.offset + length, lines: link.head.lines, hash: link.head.hash }
-      return link.event
+      const draft = Chain.draft(head, event)
+      const { hash, length } = writeLine(draft.text)
+      const chained = Chain.chained(draft.event, head.hash, hash)
+      window.add(head.offset, length, chained, draft.text)
+      head = { offset: head.offset + length, lines: head.lines + 1, hash }
+      return chained
     },
+    recent: window.read,
     descriptor,
     close: () => {
       closed = true

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { PriceBook, type PriceBookService } from "../services/PriceBook.js"
+import type { Price } from "../src/domain/Cost.js"
 import { models, PriceFile } from "../src/domain/PriceRow.js"
 import * as PriceTable from "../src/domain/PriceTable.js"
 import * as GenaiPrices from "./GenaiPrices.js"
@@ -117,18 +118,59 @@ const make = Effect.fn("PriceBookTable.make")(function* (options: PriceBookTable
     ({ provider, id }) => provider !== "anthropic" || !PriceOverlay.UNPRICED.includes(id),
   )
   const tables = [user, models("overlay", PriceOverlay.PRICES), kept].map(PriceTable.make)
-  const service: PriceBookService = {
-    unsafePriceOf: (provider, model, atMillis) => {
-      const name = ALIASES[provider] ?? provider
-      for (const table of tables) {
-        const price = PriceTable.find(table, name, model, atMillis)
-        if (Option.isSome(price)) return price
-      }
-      return Option.none()
-    },
-  }
+  const service: PriceBookService = { unsafePriceOf: remembering(tables) }
   return service
 })
+
+interface Remembered {
+  readonly price: Option.Option<Price>
+  readonly fromMillis: number
+  /** Not included. */
+  readonly untilMillis: number
+}
+
+const look = (
+  tables: ReadonlyArray<PriceTable.PriceTable>,
+  provider: string,
+  model: string,
+  atMillis: number,
+): Remembered => {
+  const name = ALIASES[provider] ?? provider
+  let price = Option.none<Price>()
+  let untilMillis = Number.POSITIVE_INFINITY
+  for (const table of tables) {
+    price = PriceTable.find(table, name, model, atMillis)
+    untilMillis = Math.min(untilMillis, PriceTable.settledUntil(table, name, model, atMillis))
+    if (Option.isSome(price)) break
+  }
+  return { price, fromMillis: atMillis, untilMillis }
+}
+
+const MOST_REMEMBERED = 1000
+
+/** A search by name costs a call more than its price: an answer is kept for as long as it holds. */
+const remembering = (tables: ReadonlyArray<PriceTable.PriceTable>): PriceBookService["unsafePriceOf"] => {
+  const known = new Map<string, Map<string, Remembered>>()
+  let count = 0
+
+  const remember = (provider: string, model: string, answer: Remembered): void => {
+    if (count >= MOST_REMEMBERED) {
+      known.clear()
+      count = 0
+    }
+    const models = known.get(provider) ?? new Map<string, Remembered>()
+    count += models.has(model) ? 0 : 1
+    known.set(provider, models.set(model, answer))
+  }
+
+  return (provider, model, atMillis) => {
+    const before = known.get(provider)?.get(model)
+    if (before !== undefined && atMillis >= before.fromMillis && atMillis < before.untilMillis) return before.price
+    const answer = look(tables, provider, model, atMillis)
+    remember(provider, model, answer)
+    return answer.price
+  }
+}
 
 /**
  * Prices from, in this order: the user's file, the dated overlay, the kept data set; the first that has a price

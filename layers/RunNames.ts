@@ -16,7 +16,11 @@ export const make = (): RunNames => {
   const attempts = new Map<string, number>()
 
   const unique = (callId: string): string => {
-    let use = (uses.get(callId) ?? 0) + 1
+    if (!taken.has(callId)) {
+      taken.add(callId)
+      return callId
+    }
+    let use = (uses.get(callId) ?? 1) + 1
     while (taken.has(repeated(callId, use))) use++
     uses.set(callId, use)
     const name = repeated(callId, use)
@@ -30,7 +34,7 @@ export const make = (): RunNames => {
   }
 
   return {
-    uniqueCallId: (callId) => Effect.sync(() => unique(callId)),
+    uniqueCallId: Object.assign((callId: string) => Effect.sync(() => unique(callId)), { unsafe: unique }),
     nextAttempt: (worker) => Effect.sync(() => attempted(worker, (attempts.get(worker) ?? 0) + 1)),
     learn: (event) => {
       switch (event.type) {

@@ -5,7 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { type LogHead, RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { fileName } from "../src/domain/Ids.js"
 import * as Project from "../src/domain/Project.js"
 import type { RunRecord } from "../src/domain/Run.js"
 import * as RunFold from "../src/domain/RunFold.js"
@@ -14,6 +15,8 @@ import * as RunTree from "../src/domain/RunTree.js"
 import * as EventLogNdjson from "./EventLogNdjson.js"
 
 const FRESH_FOR = "1 second"
+
+const NO_EVENTS: LogHead = { hash: null, events: 0 }
 
 /** The rows of a run and of everything that names it, or one of its descendants, as its parent. */
 const family = (all: ReadonlyArray<RunRecord>, runId: string): ReadonlyArray<RunRecord> => {
@@ -53,14 +56,31 @@ const make = ({ runsDir, only }: Options) =>
       )
     }).pipe(Effect.mapError((cause) => unreadable(root, cause)))
 
+    const eventsOf = (file: string) =>
+      EventLogNdjson.readAll(file).pipe(Stream.mapError((cause) => unreadable(file, cause)))
+
     const rowsOf = (file: string): Effect.Effect<ReadonlyArray<RunRecord>, RunReaderError> =>
-      EventLogNdjson.readAll(file).pipe(
-        Stream.runCollect,
-        Effect.mapBoth({
-          onFailure: (cause) => unreadable(file, cause),
-          onSuccess: (events) => RunFold.fold(Project.project(events)),
-        }),
+      Effect.map(Stream.runCollect(eventsOf(file)), (events) => RunFold.fold(Project.project(events)))
+
+    const isOf = (runId: string) => (file: string) =>
+      Effect.map(
+        Stream.runHead(eventsOf(file)),
+        Option.exists((event) => event.run_id === runId),
       )
+
+    /** The log of a run. Its folder is named after it unless the id does not make a name. */
+    const logOf = (runId: string) =>
+      Effect.gen(function* () {
+        const own = path.join(root, fileName(runId), "events.ndjson")
+        const files = Arr.partition(yield* logs, (file) => file === own)
+        return yield* Effect.findFirst(files.toReversed().flat(), isOf(runId))
+      })
+
+    const headOf = (file: string) =>
+      Stream.runFold(eventsOf(file), NO_EVENTS, ({ events }, event) => ({
+        hash: event.event_hash,
+        events: events + 1,
+      }))
 
     const rows = yield* Effect.gen(function* () {
       const files = yield* logs
@@ -84,6 +104,13 @@ const make = ({ runsDir, only }: Options) =>
           Option.fromNullable(all.find((row) => row.event_id === id) ?? all.find((row) => row.run_id === id)),
         ),
       tree: (runId) => Effect.map(rows, (all) => RunTree.build(family(all, runId), runId)),
+      logHead: (runId) =>
+        Effect.gen(function* () {
+          const file = yield* logOf(runId)
+          if (Option.isSome(file)) return Option.some(yield* headOf(file.value))
+          const isKnown = (yield* rows).some((row) => row.run_id === runId)
+          return isKnown ? Option.some(NO_EVENTS) : Option.none()
+        }),
     }
     return service
   })

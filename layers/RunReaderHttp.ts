@@ -10,7 +10,7 @@ import type { ParseError } from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { type LogHead, RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
 import { type RunFilter, RunRecord } from "../src/domain/Run.js"
 import { RunTreeNode } from "../src/domain/RunTree.js"
 import { Metadata } from "../src/domain/Stats.js"
@@ -29,6 +29,12 @@ const runs = Schema.decodeUnknown(Schema.Array(RunRecord))
 const run = Schema.decodeUnknown(RunRecord)
 const metadata = Schema.decodeUnknown(Metadata)
 const treeNode = Schema.decodeUnknown(RunTreeNode)
+
+/** What the headers of a page of events say of the whole log; none when a server of another version does not say it. */
+const logHeadOf = ({ headers }: HttpClientResponse.HttpClientResponse): Option.Option<LogHead> => {
+  const events = Number(headers["x-total-count"] ?? Number.NaN)
+  return Number.isSafeInteger(events) ? Option.some({ hash: headers["x-log-head"] ?? null, events }) : Option.none()
+}
 
 const nextSearch = (response: HttpClientResponse.HttpClientResponse): Option.Option<string> => {
   const link = response.headers["link"] ?? ""
@@ -83,11 +89,9 @@ const make = (options: Options) =>
         return Option.some({ response, body })
       }).pipe(Effect.scoped)
 
-    const understood = <A>(decoded: Effect.Effect<A, ParseError>) =>
-      Effect.mapError(
-        decoded,
-        failed(`${base} speaks another version of the API. Use the same Runledger on both sides.`),
-      )
+    const otherVersion = `${base} speaks another version of the API. Use the same Runledger on both sides.`
+
+    const understood = <A>(decoded: Effect.Effect<A, ParseError>) => Effect.mapError(decoded, failed(otherVersion))
 
     const page = (search: string) =>
       Effect.gen(function* () {
@@ -123,6 +127,19 @@ const make = (options: Options) =>
             Option.match({
               onNone: () => Effect.succeedNone,
               onSome: ({ body }) => Effect.asSome(understood(treeNode(body))),
+            }),
+          ),
+        ),
+      logHead: (runId) =>
+        ask(`/api/v1/runs/${encodeURIComponent(runId)}/events?limit=1`).pipe(
+          Effect.flatMap(
+            Option.match({
+              onNone: () => Effect.succeedNone,
+              onSome: ({ response }) =>
+                Option.match(logHeadOf(response), {
+                  onNone: () => failed(otherVersion)(undefined),
+                  onSome: Effect.succeedSome,
+                }),
             }),
           ),
         ),

@@ -10,10 +10,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { RunStore, RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
 import * as Folder from "./Folder.js"
+import * as Events from "./RunStoreSqlEvents.js"
 import { LATEST, MIGRATIONS_TABLE, migrate } from "./RunStoreSqlMigrations.js"
 import * as Queries from "./RunStoreSqlQueries.js"
+import * as Stale from "./RunStoreSqlStale.js"
 import * as Stats from "./RunStoreSqlStats.js"
 import * as Writes from "./RunStoreSqlWrites.js"
 
@@ -121,9 +124,12 @@ const prepareDatabase = (sql: SqliteClient.SqliteClient, path: string) =>
   Effect.gen(function* () {
     yield* refuseForeign(sql, path)
     yield* Effect.sync(() => chmodSync(path, PRIVATE_FILE))
+    yield* sql`PRAGMA page_size = 8192`
     yield* sql`PRAGMA journal_mode = WAL`
     yield* sql`PRAGMA synchronous = FULL`
     yield* sql`PRAGMA journal_size_limit = 67108864`
+    yield* sql`PRAGMA wal_autocheckpoint = 4000`
+    yield* sql`PRAGMA cache_size = -32768`
     yield* Effect.provideService(migrate, SqlClient.SqlClient, sql)
     yield* Writes.make(sql).ping
     return yield* readBack(sql, path)
@@ -148,7 +154,9 @@ const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, S
 
     const writes = Writes.make(writer)
     const queries = Queries.make(reader, info)
+    const events = Events.make(reader)
     const stats = Stats.make(reader)
+    const endStale = Stale.make(writer, writes)
     const oneWriter = yield* Effect.makeSemaphore(1)
 
     const doing = (operation: string) =>
@@ -195,6 +203,14 @@ const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, S
           return Option.map(run, (after) => ({ ...applied.value, run: after }))
         }),
       get: (id) => read("read a run", queries.get(id)),
+      events: (runId, page) => read("read a run's events", events.events(runId, page)),
+      logHead: (runId) => read("read a run's events", events.logHead(runId)),
+      closeStale: ({ before }) =>
+        transact("end runs without a sign of life", endStale(before)).pipe(
+          Stream.repeatEffect,
+          Stream.takeUntil((ended) => ended < Stale.ROWS_AT_ONCE),
+          Stream.runSum,
+        ),
       list: (filter, page) => read("list runs", queries.list(filter, page)),
       stream: (filter) => Queries.stream((page) => read("list runs", queries.list(filter, page))),
       count: (filter) => read("count runs", queries.count(filter)),

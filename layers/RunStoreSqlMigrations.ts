@@ -1,6 +1,8 @@
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { fromMillis } from "../src/domain/Timestamp.js"
 
 /** Where the migrator remembers what it has done. */
 export const MIGRATIONS_TABLE = "runledger_migrations"
@@ -116,7 +118,32 @@ const runs = statements(
   "CREATE TABLE pings (id INTEGER PRIMARY KEY CHECK (id = 1), at TEXT NOT NULL)",
 )
 
-const ALL = { "1_runs": runs }
+/**
+ * What is known of a run as a whole, whether or not it has a row; and when this server received each row. What was received
+ * before this step counts as received now, so that no row is ended for a silence that nobody measured.
+ */
+const lives = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const now = fromMillis(yield* Clock.currentTimeMillis)
+  yield* statements(
+    `CREATE TABLE run_logs (
+      run_id TEXT PRIMARY KEY,
+      received_at TEXT NOT NULL,
+      events INTEGER NOT NULL,
+      log_head TEXT
+    )`,
+    "ALTER TABLE runs ADD COLUMN received_at TEXT",
+  )
+  yield* sql`UPDATE runs SET received_at = ${now}`
+  yield* sql`INSERT INTO run_logs (run_id, received_at, events, log_head)
+    SELECT run_id, ${now}, count(*), (
+      SELECT json_extract(chained.event_json, '$.event_hash') FROM events AS chained
+      WHERE chained.run_id = events.run_id AND json_extract(chained.event_json, '$.event_hash') IS NOT NULL
+      ORDER BY chained.id DESC LIMIT 1
+    ) FROM events GROUP BY run_id`
+})
+
+const ALL = { "1_runs": runs, "2_lives": lives }
 
 /** The newest migration that this version knows. */
 export const LATEST = Object.keys(ALL).length

@@ -6,8 +6,11 @@ import { type RunCreate, type RunRecord, SCHEMA_VERSION } from "../src/domain/Ru
 /** What a column holds. */
 export type Cell = string | number | null
 
-/** A row as the database keeps it: column by name. */
-export type Row = Record<string, Cell>
+/** A row as the database gives it: column by name. */
+export type Row = Readonly<Record<string, Cell>>
+
+/** The values of {@link STORED_COLUMNS} in their order. */
+export type Cells = ReadonlyArray<Cell>
 
 /** The columns of a run as they are read back. */
 export type RunRow = Omit<RunRecord, "metrics_json" | "context_json" | "api_posted" | "commit_url" | "repo_url"> & {
@@ -73,9 +76,7 @@ const RUN_COLUMNS: ReadonlyArray<keyof RunRow> = [
 /** The select list of {@link RunRow}. */
 export const RUN_SELECTION = RUN_COLUMNS.join(", ")
 
-const ASSIGNABLE: ReadonlySet<string> = new Set(
-  RUN_COLUMNS.filter((column) => !["id", "event_id", "schema_version", "updated_at", "exact_json"].includes(column)),
-)
+const STORE_OWN: ReadonlyArray<string> = ["id", "event_id", "schema_version", "updated_at", "exact_json"]
 
 /** Tokens of a call by class, with their totals. */
 export const TOKEN_COLUMNS: ReadonlyArray<string> = [
@@ -92,6 +93,7 @@ export const TOKEN_COLUMNS: ReadonlyArray<string> = [
 export const STORED_COLUMNS: ReadonlyArray<string> = [
   ...RUN_COLUMNS.filter((column) => column !== "id"),
   "inferred",
+  "received_at",
   "trace_id",
   "span_id",
   "parent_span_id",
@@ -103,8 +105,30 @@ export const STORED_COLUMNS: ReadonlyArray<string> = [
   "time_to_first_token_ms",
 ]
 
-/** The values of every stored column, in their order. */
-export const cells = (row: Row): ReadonlyArray<Cell> => STORED_COLUMNS.map((name) => row[name] ?? null)
+const PLACES: ReadonlyMap<string, number> = new Map(STORED_COLUMNS.map((name, index) => [name, index]))
+
+/** Where a column stands among {@link Cells}. */
+export const placeOf = (column: string): number => PLACES.get(column) ?? -1
+
+const EXACT = placeOf("exact_json")
+
+/** The fields that a client may set, each with its place. */
+const ASSIGNABLE = RUN_COLUMNS.flatMap(
+  (column): ReadonlyArray<readonly [keyof RunFields, number]> =>
+    STORE_OWN.includes(column) ? [] : [[column as keyof RunFields, placeOf(column)]],
+)
+
+const NO_CELLS: Cells = STORED_COLUMNS.map(() => null)
+
+/** The stored values of a row that was read. */
+export const cellsOf = (row: Row): Cells => STORED_COLUMNS.map((name) => row[name] ?? null)
+
+/** The cells with some columns replaced. */
+export const withCells = (cells: Cells, columns: Row): Cells => {
+  const next = [...cells]
+  for (const [name, value] of Object.entries(columns)) next[placeOf(name)] = value
+  return next
+}
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -130,47 +154,58 @@ const textAt = (context: Json | null, key: string): string | null => {
   return typeof value === "string" && value !== "" ? toPlainText(value) : null
 }
 
-const contextCells = (context: Json | null): Row => ({
-  trace_id: textAt(context, "trace_id"),
-  span_id: textAt(context, "span_id"),
-  parent_span_id: textAt(context, "parent_span_id"),
-  model: textAt(context, "model"),
-  provider: textAt(context, "provider"),
-})
+const CONTEXT_PLACES = ["trace_id", "span_id", "parent_span_id", "model", "provider"].map(
+  (name) => [name, placeOf(name)] as const,
+)
 
-const measureCells = (metrics: Json | null): Row => {
-  const call: CallMeasure = measure(metrics)
-  return { ...call }
-}
+const MEASURE_PLACES = (
+  [...TOKEN_COLUMNS, "cost_nanousd", "cost_status", "time_to_first_token_ms"] as ReadonlyArray<keyof CallMeasure>
+).map((name) => [name, placeOf(name)] as const)
 
 const cell = (value: string | number | boolean | null): Cell => (typeof value === "boolean" ? Number(value) : value)
 
-/**
- * Puts fields into a row, the columns that filters and sums need along with them. A text that not every database takes (NUL,
- * lone surrogates) is stored plain in its column and exactly in `exact_json`, from where it is read back.
- */
-export const assign = (row: Row, fields: RunFields): Row => {
-  const next: Row = { ...row }
-  const before = row["exact_json"]
-  const exact: Record<string, string> = typeof before === "string" ? JSON.parse(before) : {}
-  for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined || !ASSIGNABLE.has(name)) continue
+/** Puts fields into cells, and says what no column can hold exactly. */
+const put = (next: Array<Cell>, fields: RunFields, exact: Record<string, string>): void => {
+  for (const [name, place] of ASSIGNABLE) {
+    const value = fields[name]
+    if (value === undefined) continue
     delete exact[name]
-    if (typeof value === "object" && value !== null) next[name] = JSON.stringify(value)
+    if (typeof value === "object" && value !== null) next[place] = JSON.stringify(value)
     else if (typeof value === "string" && !isPlainText(value)) {
       exact[name] = value
-      next[name] = toPlainText(value)
-    } else next[name] = cell(value)
+      next[place] = toPlainText(value)
+    } else next[place] = cell(value)
   }
-  if (fields.metrics_json !== undefined) Object.assign(next, measureCells(fields.metrics_json))
-  if (fields.context_json !== undefined) Object.assign(next, contextCells(fields.context_json))
-  next["exact_json"] = Object.keys(exact).length === 0 ? null : JSON.stringify(exact)
+  if (fields.metrics_json !== undefined) {
+    const call = measure(fields.metrics_json)
+    for (const [name, place] of MEASURE_PLACES) next[place] = call[name]
+  }
+  if (fields.context_json !== undefined) {
+    for (const [name, place] of CONTEXT_PLACES) next[place] = textAt(fields.context_json, name)
+  }
+}
+
+/**
+ * Cells with fields put into them, the columns that filters and sums need along with them. A text that not every database takes
+ * (NUL, lone surrogates) is stored plain in its column and exactly in `exact_json`, from where it is read back.
+ */
+export const assign = (cells: Cells, fields: RunFields): Cells => {
+  const next = [...cells]
+  const before = cells[EXACT]
+  const exact: Record<string, string> = typeof before === "string" ? JSON.parse(before) : {}
+  put(next, fields, exact)
+  next[EXACT] = Object.keys(exact).length === 0 ? null : JSON.stringify(exact)
   return next
 }
 
-/** A new row of a run, not yet numbered. `createdAt` stands in when the client gave none. */
-export const fromCreate = (run: RunCreate, createdAt: string): Row =>
-  assign(
-    { event_id: run.event_id, schema_version: SCHEMA_VERSION, updated_at: null, inferred: 0, exact_json: null },
-    { ...run, created_at: run.created_at ?? createdAt },
-  )
+const NEW_CELLS = withCells(NO_CELLS, { schema_version: SCHEMA_VERSION, inferred: 0 })
+const EVENT_ID = placeOf("event_id")
+const RECEIVED_AT = placeOf("received_at")
+
+/** A new row of a run, not yet numbered. `receivedAt` stands in for `created_at` when the client gave none. */
+export const fromCreate = (run: RunCreate, receivedAt: string): Cells => {
+  const next = [...assign(NEW_CELLS, run.created_at === null ? { ...run, created_at: receivedAt } : run)]
+  next[EVENT_ID] = run.event_id
+  next[RECEIVED_AT] = receivedAt
+  return next
+}

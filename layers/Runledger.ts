@@ -12,6 +12,8 @@ import { hash } from "../src/domain/CanonicalJson.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Capture } from "../src/domain/Evidence.js"
 import { launchRunId } from "../src/domain/Ids.js"
+import * as BacklogBackground from "./BacklogBackground.js"
+import * as BacklogFolders from "./BacklogFolders.js"
 import * as CurrentRunDetached from "./CurrentRunDetached.js"
 import * as CurrentRunFolder from "./CurrentRunFolder.js"
 import * as EventLogNdjson from "./EventLogNdjson.js"
@@ -30,27 +32,36 @@ export interface Options {
   readonly runsDir?: string
   /** The run that started this one. */
   readonly parentRunId?: string
-  /** How much of the calls' content is kept; `redacted` when absent. */
+  /** How much of the calls' content is kept; `RUNLEDGER_CAPTURE`, else `redacted`. */
   readonly capture?: Capture
+  /** What an event survives once it is recorded: the process, or a power cut too; `RUNLEDGER_DURABILITY`, else `process`. */
+  readonly durability?: EventLogNdjson.Durability
   /** True: nothing is sent; `TELEMETRY_OFFLINE`, else false. */
   readonly offline?: boolean
 }
 
-interface Settings {
-  readonly runsDir: string
-  readonly offline: boolean
-}
+/** Without the setting its default; with one that cannot be read a warning and what stands in for it. */
+const setting = <A>(config: Config.Config<A>, byDefault: A, standIn: A = byDefault): Effect.Effect<A> =>
+  Config.withDefault(config, byDefault).pipe(
+    Effect.catchAll((error) =>
+      Effect.as(Effect.logWarning(`A setting cannot be used, "${standIn}" stands in. ${String(error)}`), standIn),
+    ),
+  )
 
-const DEFAULTS: Settings = { runsDir: "runs", offline: false }
+const CAPTURES = ["redacted", "full", "hash", "off"] as const
+const DURABILITIES = ["process", "power"] as const
 
-const settings: Effect.Effect<Settings> = Config.all({
-  runsDir: Config.nonEmptyString("RUNLEDGER_RUNS_DIR").pipe(Config.withDefault(DEFAULTS.runsDir)),
-  offline: Config.boolean("TELEMETRY_OFFLINE").pipe(Config.withDefault(DEFAULTS.offline)),
-}).pipe(
-  Effect.catchAll((error) =>
-    Effect.as(Effect.logWarning(`A setting cannot be used, its default stands in. ${String(error)}`), DEFAULTS),
+/** What was meant to be kept secret is not kept because of a slip of the pen, and what was meant to last lasts. */
+const settings = Effect.all({
+  runsDir: setting<string>(Config.nonEmptyString("RUNLEDGER_RUNS_DIR"), "runs"),
+  offline: setting<boolean>(Config.boolean("TELEMETRY_OFFLINE"), false),
+  capture: setting<Capture>(Config.literal(...CAPTURES)("RUNLEDGER_CAPTURE"), "redacted", "off"),
+  durability: setting<EventLogNdjson.Durability>(
+    Config.literal(...DURABILITIES)("RUNLEDGER_DURABILITY"),
+    "process",
+    "power",
   ),
-)
+})
 
 /** The layer, or when it cannot be built a warning and what stands in for it. */
 const orElse = <A, E, R, R2>(
@@ -81,30 +92,44 @@ const run = (options: Options, runsDir: string) =>
     }),
   )
 
-const kept = (capture: Capture) =>
+const kept = (capture: Capture, durability: EventLogNdjson.Durability, offline: boolean) =>
   Layer.merge(
-    optional(EventLogNdjson.layer({ durability: "process" }), "There is no event log"),
+    optional(EventLogNdjson.layer({ durability, held: offline }), "There is no event log"),
     optional(EvidenceStoreFiles.layer({ capture, secrets: [] }), "No evidence is kept"),
+  )
+
+/** Delivers what earlier runs of the runs folder left behind, beside the program. */
+const draining = (runsDir: string, durability: EventLogNdjson.Durability) =>
+  optional(
+    BacklogBackground.draining.pipe(Layer.provide(BacklogFolders.layerConfig({ runsDir, durability }))),
+    "What earlier runs left behind is not delivered now",
+  )
+
+/** Events go to the server, those of earlier runs too; a program without a server sends none. */
+const sending = (runsDir: string, durability: EventLogNdjson.Durability) =>
+  draining(runsDir, durability).pipe(
+    Layer.provideMerge(TelemetryHttp.layerConfig),
+    Layer.provide(FetchHttpClient.layer),
   )
 
 /**
  * All that `RecordedRun` needs but the model, for a program that records its calls as a run of its own: a run folder with an
  * event log and evidence, ids, prices, and telemetry to `TELEMETRY_API_URL` or, offline, to nowhere. It cannot fail: what
  * cannot be had is a warning, and the program runs with what is left, at worst in memory. Closing its scope flushes telemetry
- * within its deadline and gives the folder free. Settings: those of `TelemetryHttp.layerConfig`, `TELEMETRY_OFFLINE`,
- * `RUNLEDGER_RUNS_DIR`, `RUNLEDGER_PRICES`.
+ * within its deadline and gives the folder free. While it is open, what earlier runs in the same runs folder could not send is
+ * delivered in the background, unless it is offline. Settings: those of `TelemetryHttp.layerConfig`, `TELEMETRY_OFFLINE`,
+ * `RUNLEDGER_RUNS_DIR`, `RUNLEDGER_PRICES`, `RUNLEDGER_CAPTURE`, `RUNLEDGER_DURABILITY`.
  */
 export const layer = (options: Options): Layer.Layer<CurrentRun | IdGenerator | PriceBook | Telemetry> =>
   Layer.unwrapEffect(
     Effect.map(settings, (defaults) => {
       const offline = options.offline ?? defaults.offline
-      return Layer.mergeAll(
-        offline ? TelemetryOffline.layer : Layer.provide(TelemetryHttp.layerConfig, FetchHttpClient.layer),
-        prices,
-        IdGeneratorLive.layer,
-      ).pipe(
-        Layer.provideMerge(kept(options.capture ?? "redacted")),
-        Layer.provideMerge(run(options, options.runsDir ?? defaults.runsDir)),
+      const runsDir = options.runsDir ?? defaults.runsDir
+      const durability = options.durability ?? defaults.durability
+      const telemetry = offline ? TelemetryOffline.layer : sending(runsDir, durability)
+      return Layer.mergeAll(telemetry, prices, IdGeneratorLive.layer).pipe(
+        Layer.provideMerge(kept(options.capture ?? defaults.capture, durability, offline)),
+        Layer.provideMerge(run(options, runsDir)),
       )
     }),
   )

@@ -14,8 +14,8 @@ import { CurrentRun } from "../services/CurrentRun.js"
 import { EventLog, type EventLogService } from "../services/EventLog.js"
 import { Telemetry, type TelemetryService } from "../services/Telemetry.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
-import { GENESIS_HASH } from "../src/domain/Ids.js"
 import * as Post from "./TelemetryHttpPost.js"
+import * as Report from "./TelemetryHttpReport.js"
 import * as Shipper from "./TelemetryHttpShipper.js"
 import * as Source from "./TelemetryHttpSource.js"
 import * as TelemetryOffline from "./TelemetryOffline.js"
@@ -57,15 +57,18 @@ const target = (endpoint: string): Either.Either<Target, string> => {
   return Either.right({ endpoint: base, operations: `${base}/api/v1/ops` })
 }
 
+const START_AGAIN = "Telemetry: the run is sent again from its start, which does no harm."
+const NOT_MARKED =
+  "Telemetry: that the log is meant for the server could not be written beside it; should this process die before anything is delivered, ask for the run with runledger ship --include-offline."
+
+/** Where the server stands, written down before anything is recorded: from then on the log is meant for it. */
 const source = (log: EventLogService | undefined, memoryLimit: number): Effect.Effect<Source.Source> => {
   if (log === undefined) return Effect.succeed(Source.fromMemory(memoryLimit))
   return log.acknowledged.pipe(
-    Effect.catchAll((error) =>
-      Effect.as(
-        Effect.logWarning(
-          `Telemetry: the run is sent again from its start, which does no harm. ${ErrorText.line(error)}`,
-        ),
-        { offset: 0, lines: 0, hash: GENESIS_HASH },
+    Effect.catchAll((error) => Effect.as(Effect.logWarning(`${START_AGAIN} ${ErrorText.line(error)}`), Source.START)),
+    Effect.tap((position) =>
+      Effect.catchAll(log.acknowledge(position), (error) =>
+        Effect.logWarning(`${NOT_MARKED} ${ErrorText.line(error)}`),
       ),
     ),
     Effect.map((acknowledged) => Source.fromLog(log, acknowledged)),
@@ -88,10 +91,11 @@ const connected = (
     const http = yield* HttpClient.HttpClient
     const run = yield* CurrentRun
     const log = Option.getOrUndefined(yield* Effect.serviceOption(EventLog))
+    const outbox = yield* source(log, options.memoryLimit ?? DEFAULT_MEMORY_LIMIT)
     const shipper = Shipper.make({
       endpoint,
       runId: run.runId,
-      source: yield* source(log, options.memoryLimit ?? DEFAULT_MEMORY_LIMIT),
+      source: outbox,
       post: Post.make(http, {
         url: operations,
         token: options.token,
@@ -100,25 +104,35 @@ const connected = (
     })
     const fiber = yield* Effect.forkDaemon(Effect.interruptible(shipper.run))
     const nowhere: TelemetryService["delivery"] = Effect.succeed({
+      ...TelemetryOffline.nowhere,
       endpoint,
-      delivered: 0,
-      undelivered: 0,
-      dropped: 0,
-      rejected: 0,
       lastError: "telemetry itself is broken",
     })
-    const service: TelemetryService = {
-      record: (event) => guarded(shipper.record(event), Effect.void),
+    const left = Effect.flatMap(shipper.delivery, (delivery) =>
+      Effect.flatMap(outbox.deadLetters, (deadLetters) =>
+        Report.leave({
+          directory: run.directory,
+          runId: run.runId,
+          delivery,
+          deadLetters,
+          isLogged: log !== undefined,
+          token: options.token,
+        }),
+      ),
+    )
+    yield* Effect.addFinalizer(() =>
+      guarded(shipper.close(options.flushDeadline ?? DEFAULT_FLUSH_DEADLINE), nowhere).pipe(
+        Effect.zipRight(Fiber.interrupt(fiber).pipe(Effect.disconnect, Effect.timeoutOption(STOP_DEADLINE))),
+        Effect.zipRight(shipper.report),
+        Effect.zipRight(guarded(left, Effect.void)),
+      ),
+    )
+    return {
+      record: (event) => Effect.sync(() => shipper.unsafeRecord(event)),
+      unsafeRecord: shipper.unsafeRecord,
       flush: (deadline) => guarded(shipper.flush(deadline), nowhere),
       delivery: guarded(shipper.delivery, nowhere),
     }
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => service.flush(shipper.remaining(options.flushDeadline ?? DEFAULT_FLUSH_DEADLINE))).pipe(
-        Effect.zipRight(Fiber.interrupt(fiber).pipe(Effect.disconnect, Effect.timeoutOption(STOP_DEADLINE))),
-        Effect.zipRight(shipper.report),
-      ),
-    )
-    return service
   })
 
 const make = (options: Options) =>
@@ -135,19 +149,32 @@ const make = (options: Options) =>
 
 /**
  * Sends the events of the current run to a Runledger server, in batches of at most 1000 operations and 4 MiB, from one
- * background fiber that `record` wakes (at once when a batch is full, otherwise after 200 ms).
+ * background fiber that `record` wakes: at once when a batch is full or an event ends a worker, a run or a call badly or changes
+ * the run's state, otherwise after 200 ms. One request is under way at a time, in the order of the events; the next batch is
+ * prepared meanwhile. A row that is opened and closed in one batch goes as one create; when the server knows it already, its
+ * updates follow.
  *
- * With an `EventLog` in the build context events are read back from it, from the acknowledged place on, a quarter of a
- * mebibyte at a time: an outage costs no memory, and what an earlier process left behind is sent too. Without one they wait in
- * a queue of `memoryLimit` events; when it is full new ones are dropped and counted.
+ * With an `EventLog` in the build context events are read back from it, from the acknowledged place on, half a mebibyte at a
+ * time: an outage costs no memory, and what an earlier process left behind is sent too. That place is written down when
+ * the layer is built, which marks the log as meant for a server. Without a log events wait in a queue of
+ * `memoryLimit`; when it is full new ones are dropped and counted.
  *
- * On failure: no server, no answer within `requestTimeout`, 401, 403, 404, 405, 408, 421, 425, 429 and 5xx are tried again
+ * On failure: no server, no answer within `requestTimeout`, 401, 403, 404, 405, 407, 408, 421, 425, 429 and 5xx are tried again
  * for as long as the scope is open, after an exponential back-off with full jitter (200 ms to 30 s) and no sooner than
- * `Retry-After` says; another 4xx halves the batch until the refused operation stands alone, which is set aside and counted
- * as rejected, as is an event that cannot be written as JSON. Each kind of failure is logged as a warning once; repeats are counted and logged in one line when the scope closes.
+ * `Retry-After` says. Three failures in a row open the circuit: until one attempt succeeds nobody's `flush` waits, and a
+ * recorded event costs a counter and a latch. Another 4xx halves the batch until the refused operation stands alone; that one,
+ * an operation that gets an `error` of its own, one too large for any request, and one that cannot be written as JSON are set
+ * aside as dead letters through the log before it is acknowledged, and their neighbours go on without a pause. Operations that
+ * make the server answer 500 three times in a row are halved too; the culprit is set aside when it has failed alone as many
+ * times while others were accepted. Each kind of failure is logged as a warning once; repeats are counted and logged in one
+ * line when the scope closes.
  *
- * At shutdown it flushes for `flushDeadline` at most, less when an earlier flush has already waited in vain or when three
- * attempts find no server, and logs one line with the counts.
+ * With nothing to send it tells the server every five minutes that the run is alive.
+ *
+ * At shutdown it flushes for `flushDeadline` at most, an open circuit notwithstanding; less when an earlier flush has already
+ * waited in vain or when three attempts find no server. It logs one line with the counts, and what is still undelivered then
+ * stands in the run folder's `reports/telemetry_unavailable.md`, with what to do; a layer that leaves nothing undelivered
+ * removes that file.
  *
  * An endpoint that is no usable URL is a warning, after which this behaves as `TelemetryOffline`.
  */
@@ -166,7 +193,8 @@ const timeout: Config.Config<Duration.Duration> = Config.nonEmptyString("TELEMET
   }),
 )
 
-const settings = Effect.all({
+/** Where to send and how, as the environment says it. Fails when it cannot be read; a bad time-out is a warning. */
+export const settings = Effect.all({
   endpoint: Config.nonEmptyString("TELEMETRY_API_URL").pipe(Config.withDefault(DEFAULT_ENDPOINT)),
   token: Config.option(Config.redacted(Config.nonEmptyString("TELEMETRY_API_TOKEN"))),
   requestTimeout: timeout.pipe(

@@ -24,6 +24,8 @@ export type Reply =
       readonly reason: string
       readonly retryAfterMillis: number | undefined
       readonly unreachable: boolean
+      /** What the server answered; null when it did not. */
+      readonly status: number | null
     }
 
 export interface PostOptions {
@@ -38,11 +40,20 @@ const NOT_ABOUT_THE_CONTENT: ReadonlySet<number> = new Set([401, 403, 404, 405, 
 
 const MAX_RETRY_AFTER_MILLIS = 5 * 60_000
 
-const later = (reason: string, unreachable: boolean, retryAfterMillis?: number): Reply => ({
+const noAnswer = (reason: string): Reply => ({
   _tag: "Later",
   reason,
-  unreachable,
+  unreachable: true,
+  retryAfterMillis: undefined,
+  status: null,
+})
+
+const later = (status: number, reason: string, retryAfterMillis?: number): Reply => ({
+  _tag: "Later",
+  reason,
+  unreachable: false,
   retryAfterMillis,
+  status,
 })
 
 const Results = Schema.parseJson(
@@ -74,14 +85,14 @@ const advice = (status: number): string => {
 const reply = ({ status, headers }: HttpClientResponse.HttpClientResponse, text: string, nowMillis: number): Reply => {
   if (status >= 200 && status < 300)
     return Option.match(decodeResults(text), {
-      onNone: () => later(`answered ${status}, but not as a Runledger server does; check TELEMETRY_API_URL`, false),
+      onNone: () => later(status, `answered ${status}, but not as a Runledger server does; check TELEMETRY_API_URL`),
       onSome: (decoded) => ({ _tag: "Accepted", results: "results" in decoded ? decoded.results : decoded }),
     })
   if (status >= 400 && status < 500 && !NOT_ABOUT_THE_CONTENT.has(status))
     return { _tag: "Refused", status, detail: detailOf(text) }
   return later(
+    status,
     `answered ${status} (${detailOf(text)})${advice(status)}`,
-    false,
     retryAfterOf(headers["retry-after"], nowMillis),
   )
 }
@@ -90,7 +101,13 @@ const innermost = (error: unknown): unknown =>
   error instanceof Error && error.cause instanceof Error ? innermost(error.cause) : error
 
 const unreachable = (error: HttpClientError.HttpClientError): Reply =>
-  later(`cannot be reached (${ErrorText.line(innermost(error))})`, true)
+  noAnswer(`cannot be reached (${ErrorText.line(innermost(error))})`)
+
+/** The platform takes a connection up again one turn of its loop after an answer; asked sooner it opens another. */
+const nextTurn = Effect.async<void>((resume) => {
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
+})
 
 /** Sends one body. Never fails: whatever goes wrong is a reply; an interruption aborts the request. */
 export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body: string) => Effect.Effect<Reply>) => {
@@ -109,6 +126,7 @@ export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body:
     Effect.gen(function* () {
       const response = yield* client.execute(request(body))
       const text = yield* response.text
+      yield* nextTurn
       return reply(response, text, yield* Clock.currentTimeMillis)
     })
 
@@ -117,13 +135,13 @@ export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body:
       Effect.timeoutTo({
         duration: timeout,
         onSuccess: (answer) => answer,
-        onTimeout: () => later(`did not answer within ${Duration.format(timeout)}`, true),
+        onTimeout: () => noAnswer(`did not answer within ${Duration.format(timeout)}`),
       }),
       Effect.catchAll((error) => Effect.succeed(unreachable(error))),
       Effect.catchAllCause((cause) =>
         Cause.isInterruptedOnly(cause)
           ? Effect.failCause(cause)
-          : Effect.succeed(later(`cannot be asked: ${ErrorText.ofCause(cause).summary}`, true)),
+          : Effect.succeed(noAnswer(`cannot be asked: ${ErrorText.ofCause(cause).summary}`)),
       ),
       Effect.withTracerEnabled(false),
     )

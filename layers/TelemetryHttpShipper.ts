@@ -1,17 +1,25 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import type { Delivery, TelemetryService } from "../services/Telemetry.js"
+import type { EventLogError } from "../services/EventLog.js"
+import type { Delivery } from "../services/Telemetry.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
+import type { Event } from "../src/domain/Event.js"
 import * as Occurrences from "../src/domain/Occurrences.js"
-import type { OperationResult } from "../src/domain/Operation.js"
+import * as Timestamp from "../src/domain/Timestamp.js"
+import * as QuietSleep from "./QuietSleep.js"
 import * as Batch from "./TelemetryHttpBatch.js"
+import * as Circuit from "./TelemetryHttpCircuit.js"
+import * as InHand from "./TelemetryHttpInHand.js"
+import * as Outgoing from "./TelemetryHttpOutgoing.js"
+import * as Pace from "./TelemetryHttpPace.js"
 import type { Reply } from "./TelemetryHttpPost.js"
-import type { Source, Unencodable, Window } from "./TelemetryHttpSource.js"
+import * as Report from "./TelemetryHttpReport.js"
+import type { Source, Window } from "./TelemetryHttpSource.js"
+import * as Waiters from "./TelemetryHttpWaiters.js"
 
 export interface ShipperOptions {
   readonly endpoint: string
@@ -20,196 +28,203 @@ export interface ShipperOptions {
   readonly post: (body: string) => Effect.Effect<Reply>
 }
 
-export interface Shipper extends TelemetryService {
+export interface Shipper {
   /** Ships for as long as it runs; never fails and never ends by itself. */
   readonly run: Effect.Effect<never>
-  /** What is left of a deadline for the last flush, when earlier ones have waited in vain for the same server. */
-  readonly remaining: (deadline: Duration.DurationInput) => Duration.Duration
+  /** A counter and a latch. */
+  readonly unsafeRecord: (event: Event) => void
+  readonly flush: (deadline: Duration.DurationInput) => Effect.Effect<Delivery>
+  /**
+   * The last flush: asks a server that was given up on once more, for less than `deadline` when others waited for it in vain.
+   */
+  readonly close: (deadline: Duration.DurationInput) => Effect.Effect<Delivery>
+  readonly delivery: Effect.Effect<Delivery>
   /** Says in one line how delivery ended, and what was warned of more than once. */
   readonly report: Effect.Effect<void>
 }
 
-const LINGER = Duration.millis(200)
-/** So many events are worth a request at once. */
-const FULL = 400
-const BACKOFF_BASE_MILLIS = 200
-const BACKOFF_CAP_MILLIS = 30_000
-/** The cap while somebody waits for a flush. */
-const FLUSH_BACKOFF_CAP_MILLIS = 1000
-/** A flush gives up when so many attempts in a row have found no server. */
-const FLUSH_ATTEMPTS = 3
-/** A server that asks for more than this is not waited for by a flush. */
-const LONG_PAUSE_MILLIS = 3000
-
-const quietly = (effect: Effect.Effect<void>): Effect.Effect<void> => Effect.catchAllDefect(effect, () => Effect.void)
-
-/** The one background shipper of a launch: mutable state that only its own fiber changes, apart from the two latches. */
+/** The one background shipper of a launch: mutable state that only its own fiber changes, apart from the latches. */
 export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper => {
   const occurrences = Occurrences.make()
+  const circuit = Circuit.make()
+  const waiters = Waiters.make()
+  const outgoing = Outgoing.make()
   const something = Effect.unsafeMakeLatch(false)
   const urgent = Effect.unsafeMakeLatch(false)
-  const waiters = new Map<Deferred.Deferred<void>, number>()
+  const overflow = Effect.unsafeMakeLatch(false)
   let sinceAwake = 0
   let delivered = 0
   let dropped = 0
   let rejected = 0
-  let failures = 0
   let flushFailures = 0
   let wastedMillis = 0
-  let pausedUntil = 0
   let lastError: string | null = null
-  let window:
-    | { readonly of: Window; readonly left: Array<ReadonlyArray<Batch.Encoded>>; readonly refused: Set<number> }
-    | undefined
+  let prepared: Window | undefined
+  const inHand = InHand.make(runId, source, () => {
+    rejected += 1
+  })
+
+  /** Waiting for a server keeps no process alive whose events are safe in its log. */
+  const sleep = source.durable ? QuietSleep.sleep : Effect.sleep
 
   const warn = (cause: string, message: string): Effect.Effect<void> =>
-    Effect.suspend(() => (occurrences.note(cause) ? quietly(Effect.logWarning(`Telemetry: ${message}`)) : Effect.void))
-
-  const where = source.durable
-    ? "events wait in the run's event log and are sent when it answers"
-    : "events wait in memory, in bounded number"
-
-  const settle = (isDone: (target: number) => boolean): void => {
-    for (const [waiter, target] of waiters) if (isDone(target)) Deferred.unsafeDone(waiter, Effect.void)
-  }
+    Effect.suspend(() =>
+      occurrences.note(cause) ? Report.quietly(Effect.logWarning(`Telemetry: ${message}`)) : Effect.void,
+    )
 
   /** What the server asks for is waited out; what the back-off adds to it ends when somebody flushes. */
-  const pause = (askedMillis: number): Effect.Effect<void> =>
+  const pause = (retryAfterMillis: number | undefined): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const cap = waiters.size > 0 ? FLUSH_BACKOFF_CAP_MILLIS : BACKOFF_CAP_MILLIS
-      const limit = Math.min(cap, BACKOFF_BASE_MILLIS * 2 ** Math.min(failures - 1, 16))
-      const ownMillis = (yield* Random.next) * limit
-      if (askedMillis >= LONG_PAUSE_MILLIS || flushFailures >= FLUSH_ATTEMPTS) settle(() => true)
-      urgent.unsafeClose()
-      pausedUntil = (yield* Clock.currentTimeMillis) + askedMillis
-      yield* Effect.sleep(askedMillis)
-      if (ownMillis > askedMillis) yield* Effect.raceFirst(Effect.sleep(ownMillis - askedMillis), urgent.await)
-    })
-
-  const reject = (operation: Batch.Encoded, refused: Set<number>, why: string): Effect.Effect<void> => {
-    refused.add(operation.event)
-    return warn(
-      `a ${operation.op} refused: ${why}`,
-      `the server refused the ${operation.op} of event ${operation.eventId} for good (${why}); it is set aside, the others go on.`,
-    )
-  }
-
-  const setAside = ({ what, why }: Unencodable): Effect.Effect<void> =>
-    warn(
-      `an event is no JSON: ${why}`,
-      `${what} cannot be written as JSON (${why}); it is set aside, the others go on.`,
-    )
-
-  const accepted = (
-    batch: ReadonlyArray<Batch.Encoded>,
-    results: ReadonlyArray<OperationResult>,
-    refused: Set<number>,
-  ) =>
-    Effect.suspend(() => {
-      const recovered = lastError !== null
-      lastError = null
-      failures = 0
-      flushFailures = 0
-      wastedMillis = 0
-      const bad = batch.flatMap((operation, index) => {
-        const result = results[index]
-        return result?.status === "error" ? [{ operation, why: result.detail ?? "no reason given" }] : []
+      const { askedMillis, ownMillis } = circuit.fail({
+        nowMillis: yield* Clock.currentTimeMillis,
+        random: yield* Random.next,
+        retryAfterMillis,
+        capMillis: waiters.any() ? Pace.FLUSH_BACKOFF_CAP_MILLIS : Circuit.PAUSE_CAP_MILLIS,
       })
-      const told = Effect.forEach(bad, ({ operation, why }) => reject(operation, refused, why), { discard: true })
-      return recovered ? Effect.zipRight(quietly(Effect.logInfo(`Telemetry: ${endpoint} answers.`)), told) : told
+      if (askedMillis >= Pace.LONG_PAUSE_MILLIS || flushFailures >= Pace.FLUSH_ATTEMPTS) waiters.dismiss()
+      urgent.unsafeClose()
+      yield* sleep(askedMillis)
+      if (ownMillis > askedMillis) yield* Effect.raceFirst(sleep(ownMillis - askedMillis), urgent.await)
     })
+
+  const answers: Effect.Effect<void> = Effect.gen(function* () {
+    const recovered = lastError !== null
+    circuit.succeed(yield* Clock.currentTimeMillis)
+    lastError = null
+    flushFailures = 0
+    wastedMillis = 0
+    if (recovered) yield* Report.quietly(Effect.logInfo(`Telemetry: ${endpoint} answers.`))
+  })
 
   const postponed = (reply: Extract<Reply, { _tag: "Later" }>): Effect.Effect<void> =>
     Effect.suspend(() => {
       lastError = `${endpoint} ${reply.reason}`
-      failures += 1
       if (reply.unreachable) flushFailures += 1
       return Effect.zipRight(
-        warn(reply.unreachable ? "unreachable" : lastError, `${lastError}; the program goes on, ${where}.`),
-        pause(reply.retryAfterMillis ?? 0),
-      )
-    })
-
-  /** Sends the first of what is left of the window; what is refused is halved until the culprit stands alone. */
-  const sendNext = ({ of, left, refused }: NonNullable<typeof window>): Effect.Effect<void> =>
-    Effect.gen(function* () {
-      const [first = [], ...others] = left
-      const count = Batch.fitting(first)
-      const batch = first.slice(0, count)
-      const rest = count < first.length ? [first.slice(count)] : []
-      const backlog = Math.max(0, (yield* source.recorded) - source.resolved() - of.events)
-      const client = { backlog, dropped, dead_letters: rejected, log_head: yield* source.head, run_id: runId }
-      const reply = yield* post(Batch.body(batch, client))
-      if (reply._tag === "Later") return yield* postponed(reply)
-      if (reply._tag === "Accepted") {
-        if (reply.results.length !== batch.length) {
-          const reason = `answered for ${reply.results.length} of ${batch.length} operations`
-          return yield* postponed({ _tag: "Later", reason, retryAfterMillis: undefined, unreachable: false })
-        }
-        left.splice(0, left.length, ...rest, ...others)
-        return yield* accepted(batch, reply.results, refused)
-      }
-      const half = Math.ceil(batch.length / 2)
-      const [culprit] = batch
-      if (batch.length > 1) left.splice(0, left.length, batch.slice(0, half), batch.slice(half), ...rest, ...others)
-      else {
-        left.splice(0, left.length, ...rest, ...others)
-        if (culprit !== undefined) yield* reject(culprit, refused, `${reply.status}: ${reply.detail}`)
-      }
-    })
-
-  const finish = (done: NonNullable<typeof window>): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      window = undefined
-      rejected += done.refused.size
-      delivered += done.of.events - done.refused.size
-      return done.of.acknowledge.pipe(
-        Effect.catchAll((error) =>
-          warn(
-            "cursor",
-            `how far the server has acknowledged could not be written; it will be sent again. ${ErrorText.line(error)}`,
-          ),
+        warn(
+          reply.unreachable ? "unreachable" : lastError,
+          `${lastError}; the program goes on, ${Report.waiting(source.durable)}.`,
         ),
-        Effect.ensuring(Effect.sync(() => settle((target) => source.resolved() >= target))),
+        pause(reply.retryAfterMillis),
       )
-    }).pipe(Effect.uninterruptible)
+    })
 
-  const idle: Effect.Effect<void> = Effect.suspend(() => {
-    settle((target) => source.resolved() >= target)
-    return Effect.zipRight(something.await, Effect.raceFirst(Effect.sleep(LINGER), urgent.await))
+  const refuse = (refusals: ReadonlyArray<Outgoing.Refusal>): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      if (refusals.length === 0) return
+      const at = Timestamp.fromMillis(yield* Clock.currentTimeMillis)
+      for (const refusal of refusals) {
+        const { op, eventId, status, reason } = refusal
+        inHand.refuse(refusal, at)
+        const why = status === null ? reason : `${status}: ${reason}`
+        yield* warn(
+          `a ${op} refused: ${why}`,
+          `the ${op} of event ${eventId} is not taken (${why}); it is set aside, the others go on.`,
+        )
+      }
+    })
+
+  const take = (window: Window): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      inHand.take(window)
+      return refuse([...window.unencodable.map(Outgoing.unencodable), ...outgoing.add(window.operations)])
+    })
+
+  const nextWindow = Effect.suspend(() => {
+    const ready = prepared
+    prepared = undefined
+    return ready === undefined ? source.next : Effect.succeedSome(ready)
   })
 
-  const fetchNext = Effect.suspend(() => {
+  /** Reads one window ahead when there is a whole one. Trouble is left to who needs the window. */
+  const prepare: Effect.Effect<void> = Effect.gen(function* () {
+    if (prepared !== undefined || (yield* source.unread) < Pace.FULL) return
+    yield* Pace.afterPending
+    prepared = Option.getOrUndefined(yield* Effect.uninterruptible(source.next))
+  }).pipe(Effect.catchAllCause(() => Effect.void))
+
+  const request = (operations: ReadonlyArray<Batch.Encoded>): Effect.Effect<Reply> =>
+    Effect.gen(function* () {
+      const backlog = Math.max(0, (yield* source.recorded) - source.resolved() - inHand.events())
+      const dead_letters = (yield* source.deadLetters) + inHand.letters()
+      const client = { backlog, dropped, dead_letters, log_head: yield* source.head, run_id: runId }
+      circuit.attempt()
+      const [reply] = yield* Effect.all([post(Batch.body(operations, client)), prepare], { concurrency: 2 })
+      if (reply._tag !== "Accepted" || reply.results.length === operations.length) return reply
+      const reason = `answered for ${reply.results.length} of ${operations.length} operations`
+      return { _tag: "Later", reason, retryAfterMillis: undefined, unreachable: false, status: 200 }
+    })
+
+  const send = (operations: ReadonlyArray<Batch.Encoded>): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const reply = yield* request(operations)
+      if (reply._tag === "Accepted") {
+        yield* answers
+        return yield* refuse(outgoing.accepted(reply.results))
+      }
+      if (reply._tag === "Refused") return yield* refuse(outgoing.refused(reply.status, reply.detail))
+      if (reply.status !== 500) return yield* postponed(reply)
+      const verdict = outgoing.serverError(reply.reason)
+      yield* refuse(verdict.refusals)
+      if (verdict.pause) yield* postponed(reply)
+    })
+
+  /** What was refused is safe beside the log before the cursor passes it. */
+  const finish: Effect.Effect<void, EventLogError> = Effect.suspend(() => {
+    const released = inHand.release()
+    delivered += released.delivered
+    return released.acknowledge.pipe(
+      Effect.catchAll((error) =>
+        warn(
+          "cursor",
+          `how far the server has acknowledged could not be written; it will be sent again. ${ErrorText.line(error)}`,
+        ),
+      ),
+      Effect.ensuring(Effect.sync(() => waiters.release(source.resolved()))),
+    )
+  }).pipe((released) => Effect.zipRight(inHand.setAside, released), Effect.uninterruptible)
+
+  const showLife: Effect.Effect<void> = Effect.suspend(() =>
+    source.resolved() === 0
+      ? Effect.void
+      : Effect.flatMap(request([]), (reply) => {
+          if (reply._tag === "Accepted") return answers
+          if (reply._tag === "Later") return postponed(reply)
+          return warn("sign of life", `a sign of life was refused (${reply.status}: ${reply.detail}).`)
+        }),
+  )
+
+  const idle: Effect.Effect<void> = Effect.suspend(() => {
+    waiters.release(source.resolved())
+    const alone = Effect.as(QuietSleep.sleep(Pace.SIGN_OF_LIFE), false)
+    const woken = Effect.raceFirst(Effect.as(something.await, true), alone)
+    return Effect.flatMap(woken, (hasWork) =>
+      hasWork ? Effect.raceFirst(Effect.sleep(Pace.LINGER), urgent.await) : showLife,
+    )
+  })
+
+  const fetchNext: Effect.Effect<void, EventLogError> = Effect.suspend(() => {
     something.unsafeClose()
     urgent.unsafeClose()
     sinceAwake = 0
-    return Effect.flatMap(
-      source.next,
-      Option.match({
-        onNone: () => idle,
-        onSome: (of) =>
-          Effect.suspend(() => {
-            const refused = new Set(of.unencodable.map(({ event }) => event))
-            window = { of, left: of.operations.length === 0 ? [] : [of.operations], refused }
-            return Effect.forEach(of.unencodable, setAside, { discard: true })
-          }),
-      }),
-    )
+    return Effect.flatMap(nextWindow, Option.match({ onNone: () => idle, onSome: take }))
   })
 
   const broken = (what: string, detail: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      failures += 1
-      flushFailures += 1
       lastError = `${what}: ${detail}`
-      return Effect.zipRight(warn(lastError, `${lastError}; the program goes on.`), pause(0))
+      flushFailures += 1
+      return Effect.zipRight(warn(lastError, `${lastError}; the program goes on.`), pause(undefined))
     })
 
-  const step: Effect.Effect<void> = Effect.suspend(() => {
-    if (window === undefined) return fetchNext
-    return window.left.length === 0 ? finish(window) : sendNext(window)
+  const step: Effect.Effect<void> = Effect.suspend((): Effect.Effect<void, EventLogError> => {
+    if (inHand.isEmpty()) return fetchNext
+    const batch = outgoing.batch()
+    if (batch.length === 0) return finish
+    if (!outgoing.needsNeighbours()) return send(batch)
+    return Effect.flatMap(nextWindow, Option.match({ onNone: () => send(batch), onSome: take }))
   }).pipe(
-    Effect.catchAll((error) => broken("the event log cannot be read", ErrorText.line(error))),
+    Effect.catchAll((error) => broken("events cannot be sent now", ErrorText.line(error))),
     Effect.catchAllCause((cause) =>
       Cause.isInterruptedOnly(cause)
         ? Effect.failCause(cause)
@@ -217,77 +232,69 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
     ),
   )
 
-  const delivery: Effect.Effect<Delivery> = Effect.map(source.recorded, (recorded) => ({
-    endpoint,
-    delivered,
-    undelivered: Math.max(0, recorded - source.resolved()),
-    dropped,
-    rejected,
-    lastError,
-  }))
+  const delivery: Effect.Effect<Delivery> = Effect.gen(function* () {
+    return {
+      endpoint,
+      delivered,
+      undelivered: Math.max(0, (yield* source.recorded) - source.resolved()),
+      dropped,
+      rejected,
+      ...circuit.standing(),
+      oldestUndeliveredAt: yield* source.oldest,
+      lastError,
+    }
+  })
+
+  const hasten = (): void => {
+    urgent.unsafeOpen()
+    something.unsafeOpen()
+  }
 
   const awaitDelivery = (target: number, millis: number): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const waiter = yield* Deferred.make<void>()
       const before = source.resolved()
-      failures = 0
+      circuit.hurry()
       flushFailures = 0
-      waiters.set(waiter, target)
-      urgent.unsafeOpen()
-      something.unsafeOpen()
-      const answered = yield* Deferred.await(waiter).pipe(
-        Effect.interruptible,
-        Effect.timeoutOption(millis),
-        Effect.ensuring(Effect.sync(() => waiters.delete(waiter))),
-      )
-      if (Option.isSome(answered) || source.resolved() > before) return
+      hasten()
+      const answered = yield* waiters.wait(target, millis)
+      if (answered || source.resolved() > before) return
       wastedMillis += millis
       lastError ??= `${endpoint} did not answer within ${Duration.format(millis)}`
     })
 
+  const flushWithin = (millis: number, insist: boolean): Effect.Effect<Delivery> =>
+    Effect.gen(function* () {
+      const target = yield* source.recorded
+      const isWorthAsking = insist || circuit.state() === "closed"
+      if (target > source.resolved() && isWorthAsking) {
+        const endsMillis = (yield* Clock.currentTimeMillis) + millis
+        if (millis > 0 && circuit.askedUntilMillis() <= endsMillis) yield* awaitDelivery(target, millis)
+        else if (circuit.failures() === 0) hasten()
+      }
+      return yield* delivery
+    })
+
   return {
-    run: Effect.forever(step),
-    record: (event) =>
-      Effect.suspend(() => {
-        const full = ++sinceAwake >= FULL
-        if (!source.offer(event)) {
-          dropped += 1
-          return warn(
-            "full",
-            `the queue in memory is full; new events are dropped and counted until ${endpoint} answers.`,
-          )
-        }
-        something.unsafeOpen()
-        if (full && failures === 0) urgent.unsafeOpen()
-        return Effect.void
-      }),
-    flush: (deadline) =>
-      Effect.gen(function* () {
-        const millis = Duration.toMillis(deadline)
-        const target = yield* source.recorded
-        const now = yield* Clock.currentTimeMillis
-        if (target > source.resolved()) {
-          if (millis > 0 && pausedUntil <= now + millis) yield* awaitDelivery(target, millis)
-          else if (failures === 0) {
-            urgent.unsafeOpen()
-            something.unsafeOpen()
-          }
-        }
-        return yield* delivery
-      }),
+    run: Effect.zipRight(
+      Effect.fork(Effect.zipRight(overflow.await, warn("full", Report.overflow(endpoint)))),
+      Effect.forever(step),
+    ),
+    unsafeRecord: (event) => {
+      sinceAwake += 1
+      if (!source.offer(event)) {
+        dropped += 1
+        overflow.unsafeOpen()
+        return
+      }
+      something.unsafeOpen()
+      if (circuit.failures() === 0 && (sinceAwake >= Pace.FULL || Pace.isUrgent(event.type))) urgent.unsafeOpen()
+    },
+    flush: (deadline) => flushWithin(Duration.toMillis(deadline), false),
+    close: (deadline) =>
+      Effect.suspend(() => flushWithin(Math.max(0, Duration.toMillis(deadline) - wastedMillis), true)),
     delivery,
-    remaining: (deadline) => Duration.millis(Math.max(0, Duration.toMillis(deadline) - wastedMillis)),
-    report: Effect.gen(function* () {
-      const { undelivered } = yield* delivery
-      const counts = `${delivered} events delivered to ${endpoint}, ${undelivered} undelivered, ${dropped} dropped, ${rejected} refused`
-      const lost = dropped > 0 || (undelivered > 0 && !source.durable)
-      const kept = undelivered > 0 && source.durable ? "; what is undelivered is kept in the run's event log" : ""
-      const line = `Telemetry: ${counts}${kept}.`
-      if (lost) yield* Effect.logWarning(line)
-      else if (undelivered > 0 || rejected > 0) yield* Effect.logInfo(line)
-      else yield* Effect.logDebug(line)
-      for (const { cause, times } of occurrences.takeRepeats())
-        yield* Effect.logInfo(`Telemetry: ${times} times more: ${cause}`)
-    }).pipe(quietly),
+    report: Report.quietly(
+      Effect.flatMap(delivery, (now) => Report.summary(now, source.durable, occurrences.takeRepeats())),
+    ),
   }
 }

@@ -3,29 +3,24 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { EventLogError, EventLogService, LogPosition, LogSlice } from "../services/EventLog.js"
+import type { DeadLetter } from "../src/domain/DeadLetter.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Event } from "../src/domain/Event.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
 import * as Project from "../src/domain/Project.js"
 import * as Batch from "./TelemetryHttpBatch.js"
 
-/** An event of a window, by its index there, that cannot be written as JSON. */
-export interface Unencodable {
-  readonly event: number
-  readonly what: string
-  readonly why: string
-}
-
 /** A stretch of events, projected, and how to say that the server has answered for all of it. */
 export interface Window {
+  /** How many. Their operations bear numbers that count on from window to window. */
   readonly events: number
   readonly operations: ReadonlyArray<Batch.Encoded>
-  /** Events without any operation here: nothing of them can be sent. */
-  readonly unencodable: ReadonlyArray<Unencodable>
+  /** What of its events cannot be sent; at most one operation of an event. */
+  readonly unencodable: ReadonlyArray<Batch.Unencodable>
   readonly acknowledge: Effect.Effect<void, EventLogError>
 }
 
-/** Where events wait for the server. One reader, one window at a time; a window must be acknowledged before the next. */
+/** Where events wait for the server. One reader; windows must be acknowledged in the order in which they were taken. */
 export interface Source {
   /** True when events survive this process. */
   readonly durable: boolean
@@ -34,32 +29,64 @@ export interface Source {
   /** How many events were ever recorded here, and how many of them were answered for. */
   readonly recorded: Effect.Effect<number>
   readonly resolved: () => number
+  /** How many events no window holds yet. */
+  readonly unread: Effect.Effect<number>
+  /** When the oldest event was recorded that was not answered for; null when there is none, or it cannot be read. */
+  readonly oldest: Effect.Effect<string | null>
   readonly next: Effect.Effect<Option.Option<Window>, EventLogError>
   /** The hash of the log's last line; null without a log. */
   readonly head: Effect.Effect<string | null>
+  /** Keeps a refused operation where events are kept; without a log it is only counted. */
+  readonly setAside: (letter: DeadLetter) => Effect.Effect<void, EventLogError>
+  /** How many were set aside, by this process and those before it. */
+  readonly deadLetters: Effect.Effect<number>
 }
 
-const START: LogPosition = { offset: 0, lines: 0, hash: GENESIS_HASH }
-const WINDOW_BYTES = 256 * 1024
+/** The start of every log. */
+export const START: LogPosition = { offset: 0, lines: 0, hash: GENESIS_HASH }
+
+const WINDOW_BYTES = 512 * 1024
 const WINDOW_EVENTS = 400
+/** Enough for the first line of a stretch, mostly. */
+const GLANCE_BYTES = 2048
+
+/** One of an event is enough to know that something of it is missing. */
+const oncePerEvent = (unencodable: ReadonlyArray<Batch.Unencodable>): ReadonlyArray<Batch.Unencodable> =>
+  unencodable.filter(({ event }, index) => index === unencodable.findIndex((other) => other.event === event))
+
+const placed = (
+  projection: Project.Projection,
+  event: Event,
+  number: number,
+  text: string | undefined,
+): Either.Either<ReadonlyArray<Batch.Placed>, Batch.Unencodable> =>
+  Either.try({
+    try: () =>
+      projection.step(event).map(
+        (operation): Batch.Placed => ({
+          operation,
+          event: number,
+          text: operation.op === "event" ? text : undefined,
+        }),
+      ),
+    catch: (error) => ({
+      op: "event",
+      eventId: event.event_id,
+      event: number,
+      why: `${event.type} is no event: ${ErrorText.line(error)}`,
+    }),
+  })
 
 const encoded = (
   projection: Project.Projection,
   events: ReadonlyArray<Event>,
+  texts: ReadonlyArray<string>,
+  first: number,
 ): Pick<Window, "events" | "operations" | "unencodable"> => {
-  const [unencodable, operations] = Arr.separate(
-    events.map((event, index) =>
-      Either.try({
-        try: () => projection.step(event).map((operation) => Batch.encode(operation, index)),
-        catch: (error): Unencodable => ({
-          event: index,
-          what: `${event.type} ${event.event_id}`,
-          why: ErrorText.line(error),
-        }),
-      }),
-    ),
-  )
-  return { events: events.length, operations: operations.flat(), unencodable }
+  const steps = events.map((event, index) => placed(projection, event, first + index, texts[index]))
+  const [misfits, fit] = Arr.separate(steps)
+  const { operations, unencodable } = Batch.separate(Batch.encodeAll(fit.flat()))
+  return { events: events.length, operations, unencodable: oncePerEvent([...misfits, ...unencodable]) }
 }
 
 /** How many events of a slice stand before the acknowledged place. The log may have left out lines that are no events. */
@@ -69,14 +96,29 @@ const countKnown = ({ events, end }: LogSlice, start: LogPosition, acknowledged:
   return events.findIndex(({ event_hash }) => event_hash === acknowledged.hash) + 1
 }
 
+/** Remembers when the event behind a place was recorded. */
+const oldestBehind = (log: EventLogService, place: () => LogPosition): Effect.Effect<string | null> => {
+  let known: { readonly offset: number; readonly ts: string } | undefined
+  return Effect.gen(function* () {
+    const from = place()
+    if (known?.offset === from.offset) return known.ts
+    const { events } = yield* log.read(from, GLANCE_BYTES)
+    const [first] = events
+    if (first === undefined) return null
+    known = { offset: from.offset, ts: first.ts }
+    return first.ts
+  }).pipe(Effect.catchAll(() => Effect.succeed(null)))
+}
+
 /**
  * Events of the log from the acknowledged place on. The projection is rebuilt by folding the log from its start, so that an
- * ending finds the row that an earlier process opened. Reads about 256 KiB at a time, whatever the backlog.
+ * ending finds the row that an earlier process opened. Reads about half a mebibyte at a time, whatever the backlog.
  */
 export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source => {
   const projection = Project.make()
   let position = START
-  let resolved = acknowledged.lines
+  let resolved = acknowledged
+  const oldest = oldestBehind(log, () => resolved)
 
   const next: Effect.Effect<Option.Option<Window>, EventLogError> = Effect.flatMap(
     Effect.suspend(() => log.read(position, WINDOW_BYTES)),
@@ -85,11 +127,11 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
       if (end.offset === position.offset) return Effect.succeedNone
       const known = countKnown(slice, position, acknowledged)
       for (const event of slice.events.slice(0, known)) projection.step(event)
-      const fresh = encoded(projection, slice.events.slice(known))
+      const fresh = encoded(projection, slice.events.slice(known), slice.texts.slice(known), position.lines)
       position = end
       if (end.lines <= acknowledged.lines) return next
       const acknowledge = Effect.suspend(() => {
-        resolved = end.lines
+        resolved = end
         return log.acknowledge(end)
       })
       return Effect.succeedSome({ ...fresh, acknowledge })
@@ -100,9 +142,13 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
     durable: true,
     offer: () => true,
     recorded: Effect.map(log.head, ({ lines }) => lines),
-    resolved: () => resolved,
+    resolved: () => resolved.lines,
+    unread: Effect.map(log.head, ({ lines }) => lines - Math.max(position.lines, resolved.lines)),
+    oldest: Effect.flatMap(log.head, ({ lines }) => (lines > resolved.lines ? oldest : Effect.succeed(null))),
     next,
     head: Effect.map(log.head, ({ hash }) => hash),
+    setAside: log.setAside,
+    deadLetters: Effect.catchAll(log.deadLetters, () => Effect.succeed(0)),
   }
 }
 
@@ -110,16 +156,21 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
 export const fromMemory = (limit: number): Source => {
   const projection = Project.make()
   const waiting: Array<Event> = []
+  let taken = 0
   let resolved = 0
+  let letters = 0
 
   const next = Effect.sync(() => {
-    if (waiting.length === 0) return Option.none()
-    const events = waiting.slice(0, WINDOW_EVENTS)
+    if (waiting.length === taken) return Option.none()
+    const events = waiting.slice(taken, taken + WINDOW_EVENTS)
+    const first = resolved + taken
+    taken += events.length
     const acknowledge = Effect.sync(() => {
       waiting.splice(0, events.length)
+      taken -= events.length
       resolved += events.length
     })
-    return Option.some({ ...encoded(projection, events), acknowledge })
+    return Option.some({ ...encoded(projection, events, [], first), acknowledge })
   })
 
   return {
@@ -131,7 +182,14 @@ export const fromMemory = (limit: number): Source => {
     },
     recorded: Effect.sync(() => resolved + waiting.length),
     resolved: () => resolved,
+    unread: Effect.sync(() => waiting.length - taken),
+    oldest: Effect.sync(() => waiting[0]?.ts ?? null),
     next,
     head: Effect.succeed(null),
+    setAside: () =>
+      Effect.sync(() => {
+        letters += 1
+      }),
+    deadLetters: Effect.sync(() => letters),
   }
 }

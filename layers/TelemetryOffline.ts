@@ -2,12 +2,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Delivery, Telemetry, type TelemetryService } from "../services/Telemetry.js"
 
-const nowhere: Delivery = {
+/** How delivery stands where nothing is delivered. */
+export const nowhere: Delivery = {
   endpoint: null,
   delivered: 0,
   undelivered: 0,
   dropped: 0,
   rejected: 0,
+  failedAttempts: 0,
+  lastSuccessAt: null,
+  oldestUndeliveredAt: null,
+  circuit: "closed",
   lastError: null,
 }
 

@@ -3,6 +3,13 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { SpanContext } from "../src/domain/Event.js"
 
+/** {@link CurrentRunService.uniqueCallId} */
+export interface UniqueCallId {
+  (callId: string): Effect.Effect<string>
+  /** The same in one synchronous step, where a run offers it. Never throws. */
+  readonly unsafe?: (callId: string) => string
+}
+
 /** The run that this process records into. */
 export interface CurrentRunService {
   /** The launch's run id; every event bears it. */
@@ -16,7 +23,7 @@ export interface CurrentRunService {
   /** True when an ended or dead run is taken up again under its old id. */
   readonly resumed: boolean
   /** The id under which a call is recorded: as given at its first use in this run, then `~2`, `~3` … Ordered, never fails. */
-  readonly uniqueCallId: (callId: string) => Effect.Effect<string>
+  readonly uniqueCallId: UniqueCallId
   /** The attempt number of a worker: 1 at its first use in this run, then 2, 3 … Never fails. */
   readonly nextAttempt: (worker: string) => Effect.Effect<number>
 }

@@ -1,11 +1,12 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { DeadLetter } from "../src/domain/DeadLetter.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
 
 /** The log could not be written or read. `message` names the file and the next step. */
 export class EventLogError extends Schema.TaggedError<EventLogError>()("EventLogError", {
-  operation: Schema.Literal("open", "append", "read", "acknowledge"),
+  operation: Schema.Literal("open", "append", "read", "acknowledge", "set aside"),
   path: Schema.String,
   message: Schema.String,
   cause: Schema.optional(Schema.Defect),
@@ -21,6 +22,8 @@ export interface LogPosition {
 /** A stretch of the log and the place after it. */
 export interface LogSlice {
   readonly events: ReadonlyArray<ChainedEvent>
+  /** The line of each event, without its newline. */
+  readonly texts: ReadonlyArray<string>
   readonly end: LogPosition
 }
 
@@ -31,21 +34,42 @@ export interface ChainReport {
   readonly problems: ReadonlyArray<{ readonly line: number; readonly problem: string }>
 }
 
+/** {@link EventLogService.append} */
+export interface Append {
+  (event: Event): Effect.Effect<ChainedEvent, EventLogError>
+  /**
+   * The same in one synchronous step that throws the {@link EventLogError}; absent where an append has to wait for something,
+   * as with `durability: power`. For a recorded call's own path, where each microsecond is the caller's. It belongs to the
+   * function, so that what stands in for `append` stands in for both.
+   */
+  readonly unsafe?: (event: Event) => ChainedEvent
+}
+
 export interface EventLogService {
   /**
    * Adds an event at the end and returns it with its place in the chain. After it returns the event survives the death of
    * this process (`durability: process`) or a power cut (`durability: power`). Appends of concurrent fibers get a total
    * order. A closing event is given its `lines_before`. After a failure the log still ends in a whole line.
    */
-  readonly append: (event: Event) => Effect.Effect<ChainedEvent, EventLogError>
+  readonly append: Append
   /** Events from a position on, whole lines only, at most about `maxBytes` of them; an empty slice at the end. */
   readonly read: (from: LogPosition, maxBytes: number) => Effect.Effect<LogSlice, EventLogError>
   /** Where the log ends now. */
   readonly head: Effect.Effect<LogPosition>
   /** How far the server has acknowledged: the log's start when nobody said. */
   readonly acknowledged: Effect.Effect<LogPosition, EventLogError>
-  /** Remembers durably how far the server has acknowledged. */
+  /**
+   * Remembers durably how far the server has acknowledged, and with it that the log's events are meant for the server at all:
+   * a log in which nobody ever acknowledged anything, not even its start, stays local.
+   */
   readonly acknowledge: (position: LogPosition) => Effect.Effect<void, EventLogError>
+  /**
+   * Keeps, durably and beside the log, an operation that the server refused for good, so that delivery can go on without it.
+   * The same refusal of the same operation is kept once.
+   */
+  readonly setAside: (letter: DeadLetter) => Effect.Effect<void, EventLogError>
+  /** How many operations were set aside, by this process and those before it. */
+  readonly deadLetters: Effect.Effect<number, EventLogError>
   /** Checks the whole chain. Does not change anything. */
   readonly verify: Effect.Effect<ChainReport, EventLogError>
 }

@@ -19,6 +19,12 @@ export interface RunSource {
   readonly location: string
 }
 
+/** Where a run's log ends: the `event_hash` of its last chained event, null when it has none, and how many events there are. */
+export interface LogHead {
+  readonly hash: string | null
+  readonly events: number
+}
+
 export interface RunReaderService {
   readonly source: RunSource
   /** Every match, newest first (created_at, then id), at most `limit` of them, without holding them all. */
@@ -29,6 +35,8 @@ export interface RunReaderService {
   readonly get: (id: string) => Effect.Effect<Option.Option<RunRecord>, RunReaderError>
   /** A run with its descendants nested and rolled up; none when there is no such run_id. */
   readonly tree: (runId: string) => Effect.Effect<Option.Option<RunTreeNode>, RunReaderError>
+  /** Where a run's log ends as far as the source has it; none when there is no such run_id. */
+  readonly logHead: (runId: string) => Effect.Effect<Option.Option<LogHead>, RunReaderError>
 }
 
 /**

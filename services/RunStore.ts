@@ -29,6 +29,24 @@ export interface Page {
   readonly after?: { readonly createdAt: string; readonly id: number } | undefined
 }
 
+/** An operation; of an event also its JSON as it was received, which is then kept to the letter. */
+export type ReceivedOperation =
+  | Exclude<Operation, { readonly op: "event" }>
+  | (Extract<Operation, { readonly op: "event" }> & { readonly text?: string | undefined })
+
+/** An event as it was received. */
+export interface ReceivedEvent {
+  readonly eventId: string
+  /** One JSON object. */
+  readonly text: string
+}
+
+/** What the store has of a run's log: how many events, and the `event_hash` of the last one received that bears one. */
+export interface LogHead {
+  readonly hash: string | null
+  readonly events: number
+}
+
 export interface RunStoreService {
   readonly info: StoreInfo
   /** Writes and reads back a row: fails when the store cannot take writes. */
@@ -42,7 +60,7 @@ export interface RunStoreService {
    * create waits for it in the store.
    */
   readonly apply: (
-    operations: ReadonlyArray<Operation>,
+    operations: ReadonlyArray<ReceivedOperation>,
     client: ClientReport,
   ) => Effect.Effect<ReadonlyArray<OperationResult>, RunStoreError>
   /** Changes a row; none when there is no such event_id, otherwise the fields that changed and the run after it. */
@@ -55,6 +73,25 @@ export interface RunStoreService {
   >
   /** By event_id, else the newest row of that run_id. */
   readonly get: (id: string) => Effect.Effect<Option.Option<RunRecord>, RunStoreError>
+  /**
+   * The events of a run in the order in which they were received, from the one after the event `after` on, at most `limit` and
+   * fewer when they are large; none when `after` is not an event of the run. `more` says whether others follow.
+   */
+  readonly events: (
+    runId: string,
+    page: { readonly after?: string | undefined; readonly limit: number },
+  ) => Effect.Effect<
+    Option.Option<{ readonly events: ReadonlyArray<ReceivedEvent>; readonly more: boolean }>,
+    RunStoreError
+  >
+  /** Where the log of a run ends as far as the store has it; none when the store knows neither a row nor an event of the run. */
+  readonly logHead: (runId: string) => Effect.Effect<Option.Option<LogHead>, RunStoreError>
+  /**
+   * Ends as `timeout` every running row whose last sign of life came before the instant `before`, and says how many. A sign of
+   * life is whatever was received of the row, of its run's events and client reports, of its parent, its children and its
+   * siblings, by this store's clock. The ending is inferred: the client's own word replaces it whenever it comes.
+   */
+  readonly closeStale: (options: { readonly before: string }) => Effect.Effect<number, RunStoreError>
   /** One page, newest first. */
   readonly list: (filter: RunFilter, page: Page) => Effect.Effect<ReadonlyArray<RunRecord>, RunStoreError>
   /** Every match, newest first, without holding them all. */

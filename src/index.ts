@@ -1,3 +1,4 @@
+export * from "../services/Backlog.js"
 export * from "../services/CurrentRun.js"
 export * from "../services/EventLog.js"
 export * from "../services/EvidenceStore.js"
@@ -8,6 +9,7 @@ export * from "../services/RunStore.js"
 export * from "../services/Telemetry.js"
 export * as CanonicalJson from "./domain/CanonicalJson.js"
 export * as Cost from "./domain/Cost.js"
+export * as DeadLetter from "./domain/DeadLetter.js"
 export * as Event from "./domain/Event.js"
 export * as Evidence from "./domain/Evidence.js"
 export * as Ids from "./domain/Ids.js"
@@ -21,7 +23,13 @@ export * as Usage from "./domain/Usage.js"
 
 export { type CallOptions, LlmSpan, type LlmSpanService, type RecordedCall } from "./telemetry/LlmSpan.js"
 export type { Outcome } from "./telemetry/Outcome.js"
+export type { Period } from "./telemetry/Period.js"
 export * as RecordedRun from "./telemetry/RecordedRun.js"
 export { Recorder, type RecorderService } from "./telemetry/Recorder.js"
+export {
+  type Options as RotatingRunOptions,
+  RotatingRun,
+  type RotatingRunService,
+} from "./telemetry/RotatingRun.js"
 export * as RunSpan from "./telemetry/RunSpan.js"
 export * as WorkerSpan from "./telemetry/WorkerSpan.js"

@@ -1,5 +1,4 @@
 import { fileURLToPath } from "node:url"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +9,7 @@ import { CurrentRun } from "../services/CurrentRun.js"
 import type { EvidenceStoreService } from "../services/EvidenceStore.js"
 import { LlmClient, type LlmClientService } from "../services/LlmClient.js"
 import { ExitCode, usage } from "./cli/CommandError.js"
+import * as Leaving from "./cli/Leaving.js"
 import { type Answerer, type LaunchSetup, Wiring, type WiringService } from "./cli/Wiring.js"
 import type { RunConfig } from "./domain/RunConfig.js"
 
@@ -19,17 +19,24 @@ const room = <A, E, R>(open: () => Promise<Layer.Layer<A, E, R>>): Layer.Layer<A
 
 const refused = (error: { readonly message: string }) => usage(error.message, error)
 
-/** Where the run is kept: its folder, its log, its evidence. */
-const keeping = ({ runsDir, runId, resume, config, keptConfig, durability, capture, secrets }: LaunchSetup) =>
+const ids = room(async () => (await import("../layers/IdGeneratorLive.js")).layer)
+
+/** Where the run is kept: its folder, its log (what a dead process left open in it is closed first), its evidence. */
+const keeping = ({ runsDir, runId, resume, config, keptConfig, telemetry, ...kept }: LaunchSetup) =>
   room(async () => {
-    const [CurrentRunFolder, EventLogNdjson, EvidenceStoreFiles] = await Promise.all([
+    const [CurrentRunFolder, EventLogNdjson, EvidenceStoreFiles, LeftOpen] = await Promise.all([
       import("../layers/CurrentRunFolder.js"),
       import("../layers/EventLogNdjson.js"),
       import("../layers/EvidenceStoreFiles.js"),
+      import("../layers/LeftOpen.js"),
     ])
     const { _telemetry_trace_id: traceId, _telemetry_parent_span_id: spanId } = config
     const trace = traceId === undefined ? undefined : { trace_id: traceId, ...(spanId && { span_id: spanId }) }
-    return Layer.merge(EventLogNdjson.layer({ durability }), EvidenceStoreFiles.layer({ capture, secrets })).pipe(
+    const log = EventLogNdjson.layer({ durability: kept.durability, held: !telemetry.on })
+    return Layer.merge(
+      Layer.provideMerge(Layer.provide(LeftOpen.closed, ids), log),
+      EvidenceStoreFiles.layer(kept),
+    ).pipe(
       Layer.provideMerge(CurrentRunFolder.layer({ runsDir, runId, resume, config: keptConfig, trace })),
       Layer.mapError(refused),
     )
@@ -123,13 +130,35 @@ const limits = ({ config: { budgets } }: LaunchSetup) =>
     }),
   )
 
-const ids = room(async () => (await import("../layers/IdGeneratorLive.js")).layer)
+const backlog: WiringService["backlog"] = ({ durability = "process", ...setup }) =>
+  room(async () => {
+    const { requestTimeout, ...rest } = setup
+    const { layer } = await import("../layers/BacklogFolders.js")
+    return layer({ ...rest, durability, ...(requestTimeout === undefined ? {} : { requestTimeout }) })
+  })
+
+/** Delivers what earlier runs left behind, beside the launch. */
+const draining = ({ telemetry, runsDir, durability }: LaunchSetup) =>
+  telemetry.on
+    ? room(async () => (await import("../layers/BacklogBackground.js")).draining).pipe(
+        Layer.provide(backlog({ ...telemetry, runsDir, durability })),
+        Layer.catchAllCause((cause) =>
+          Layer.effectDiscard(Effect.logWarning("What earlier runs left behind is not delivered now.", cause)),
+        ),
+      )
+    : Layer.empty
 
 /** A launch whose events are sent ({@link TelemetryHttp}) or stay ({@link TelemetryOffline}), as its settings say. */
 const Launch: WiringService["launch"] = (setup) =>
-  Layer.mergeAll(sending(setup), answering(setup), prices(setup.pricesFile), limits(setup), ids).pipe(
-    Layer.provideMerge(keeping(setup)),
-  )
+  Layer.mergeAll(
+    Layer.provideMerge(draining(setup), sending(setup)),
+    answering(setup),
+    prices(setup.pricesFile),
+    limits(setup),
+    ids,
+  ).pipe(Layer.provideMerge(keeping(setup)))
+
+const LogAudits = Effect.promise(() => import("../layers/LogAudit.js"))
 
 const wiring: WiringService = {
   version: manifest.version,
@@ -142,11 +171,14 @@ const wiring: WiringService = {
   serverReader: (access) => room(async () => (await import("../layers/RunReaderHttp.js")).layer(access)),
   folderReader: (runsDir, only) =>
     room(async () => (await import("../layers/RunReaderFolders.js")).layer({ runsDir, only })),
+  backlog,
   store: (path) => room(async () => (await import("../layers/RunStoreSql.js")).layer({ path })),
-  verify: (file) =>
+  audit: (file, hashes) => Effect.flatMap(LogAudits, ({ audit }) => audit(file, hashes)),
+  surroundings: (file) => Effect.flatMap(LogAudits, ({ surroundings }) => surroundings(file)),
+  checkDatabase: (path) =>
     Effect.flatMap(
-      Effect.promise(() => import("../layers/EventLogNdjson.js")),
-      ({ verifyFile }) => verifyFile(file),
+      Effect.promise(() => import("../layers/RunStoreSqlCheck.js")),
+      ({ check }) => check(path),
     ),
 }
 
@@ -163,18 +195,21 @@ const Platform = room(async () => {
   )
 })
 
+const isDebugging = process.argv.some(
+  (word, index, words) => /^(?:all|trace|debug)$/.test(word) && words[index - 1] === "--log-level",
+)
+
 /** Standard error, with the colours and details that were asked for. */
 const Screen = room(async () => {
   const [Ansi, ErrorStream] = await Promise.all([import("./cli/Ansi.js"), import("./cli/ErrorStream.js")])
-  const { stderr, argv } = process
+  const { stderr } = process
   const stream = {
     write: (text: string) => stderr.write(text),
     isTerminal: stderr.isTTY,
     columns: () => stderr.columns,
   }
-  const debug = argv.some((word, index) => /^(?:all|trace|debug)$/.test(word) && argv[index - 1] === "--log-level")
   return Layer.unwrapEffect(
-    Effect.map(Ansi.wanted(stderr.isTTY), (colour) => ErrorStream.layer(stream, { colour, debug })),
+    Effect.map(Ansi.wanted(stderr.isTTY), (colour) => ErrorStream.layer(stream, { colour, debug: isDebugging })),
   )
 })
 
@@ -201,10 +236,13 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(ExitCode.failed)
 })
 
-NodeRuntime.runMain(isVersionAsked ? Effect.as(Console.log(manifest.version), ExitCode.done) : commandLine, {
-  disableErrorReporting: true,
-  disablePrettyLogger: true,
-  // Nothing but an interruption (Ctrl-C, or SIGTERM) comes out as a failure.
-  teardown: (exit, onExit) =>
-    onExit(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : ExitCode.interrupted),
-})
+Leaving.runMain({ debug: isDebugging })(
+  isVersionAsked ? Effect.as(Console.log(manifest.version), ExitCode.done) : commandLine,
+  {
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    // Nothing but an interruption (Ctrl-C, SIGTERM or SIGHUP) comes out as a failure.
+    teardown: (exit, onExit) =>
+      onExit(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : ExitCode.interrupted),
+  },
+)

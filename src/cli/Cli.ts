@@ -12,6 +12,7 @@ import { calls, cost, runs, show } from "./ReadCommands.js"
 import { sandbox } from "./SandboxCommand.js"
 import { schema } from "./SchemaCommand.js"
 import { serve } from "./ServeCommand.js"
+import { ship } from "./ShipCommand.js"
 import { start } from "./StartCommand.js"
 import * as UnknownOption from "./UnknownOption.js"
 import { verify } from "./VerifyCommand.js"
@@ -27,6 +28,7 @@ const SUMMARIES = {
   calls: "LLM calls, newest first",
   cost: "What calls cost, by model, day, worker or commit",
   verify: "Check the hash chain of a run's event log",
+  ship: "Deliver what earlier runs could not send, once",
   doctor: "Check this set-up and say how to mend what is wrong",
   sandbox: "Run the sandbox provider alone: free, deterministic, and marked simulated",
   schema: "Print the JSON Schema of an event, a run or a run config",
@@ -45,6 +47,7 @@ const root = Command.make("runledger").pipe(
     calls.pipe(Command.withDescription(SUMMARIES.calls)),
     cost.pipe(Command.withDescription(SUMMARIES.cost)),
     verify.pipe(Command.withDescription(SUMMARIES.verify)),
+    ship.pipe(Command.withDescription(SUMMARIES.ship)),
     doctor.pipe(Command.withDescription(SUMMARIES.doctor)),
     sandbox.pipe(Command.withDescription(SUMMARIES.sandbox)),
     schema.pipe(Command.withDescription(SUMMARIES.schema)),

@@ -2,13 +2,13 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type { Style } from "./Ansi.js"
 import { checkFailed } from "./CommandError.js"
-import { examine, type Finding } from "./Doctor.js"
+import { examine } from "./Doctor.js"
+import type { Finding } from "./DoctorFinding.js"
 import * as Dress from "./Dress.js"
 import * as Environment from "./Environment.js"
 import * as Figures from "./Figures.js"
 import { printJson } from "./Reading.js"
 import * as Table from "./Table.js"
-import { Wiring } from "./Wiring.js"
 
 const coloured = (style: Style, { result }: Finding): string => {
   if (result === "ok") return style.green(result)
@@ -28,8 +28,7 @@ const report = (style: Style, findings: ReadonlyArray<Finding>): string =>
 /** `doctor`: what is wrong with this set-up and how to mend it; exit code 3 when something is. */
 export const program = (options: { readonly json: boolean }) =>
   Effect.gen(function* () {
-    const { version } = yield* Wiring
-    const findings = yield* examine(yield* Environment.load, { node: process.versions.node, runledger: version })
+    const findings = yield* examine(yield* Environment.load, process.versions.node)
     yield* options.json ? printJson(findings) : Console.log(report(yield* Dress.style, findings))
     const failed = findings.filter((finding) => finding.result === "fail")
     if (failed.length > 0) {

@@ -1,3 +1,4 @@
+import * as posix from "node:path/posix"
 import type { RunTreeNode } from "../domain/RunTree.js"
 import type { Status } from "../domain/Status.js"
 import type { Style } from "./Ansi.js"
@@ -44,6 +45,15 @@ export const fromTree = (tree: RunTreeNode, runDir: string, undelivered: number)
   undelivered,
 })
 
+/** What the server lacks, where it is explained, and how to deliver it. */
+const undelivered = (style: Style, { undelivered: events, run_dir }: LaunchResult): ReadonlyArray<string> =>
+  events === 0
+    ? []
+    : [
+        `  ${style.yellow(`${Figures.plural(events, "event")} undelivered`)}: why is in ${run_dir}/reports/telemetry_unavailable.md`,
+        `  deliver  runledger ship ${posix.dirname(run_dir)}`,
+      ]
+
 /** The result for a person, and where to look next. */
 export const render = (style: Style, result: LaunchResult, tree: RunTreeNode): string =>
   [
@@ -51,4 +61,5 @@ export const render = (style: Style, result: LaunchResult, tree: RunTreeNode): s
     `  ${Figures.plural(result.calls, "call")}, ${Figures.count(result.input_tokens)} tokens in, ${Figures.count(result.output_tokens)} out, cost ${Figures.spending(tree.totals)}`,
     `  drafts   ${result.run_dir}/drafts`,
     `  report   ${result.run_dir}/reports/summary.md`,
+    ...undelivered(style, result),
   ].join("\n")

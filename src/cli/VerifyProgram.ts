@@ -1,60 +1,70 @@
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { fileName } from "../domain/Ids.js"
-import { checkFailed, failure, usage } from "./CommandError.js"
+import type { EventLogError } from "../../services/EventLog.js"
+import { type AcknowledgedHead, compare } from "../domain/Acknowledged.js"
+import type { CursorNote } from "../domain/LogAudit.js"
+import { checkFailed, failure } from "./CommandError.js"
 import * as Dress from "./Dress.js"
 import * as Environment from "./Environment.js"
-import * as Figures from "./Figures.js"
 import { printJson } from "./Reading.js"
 import type { VerifyOptions } from "./VerifyCommand.js"
+import * as VerifyReport from "./VerifyReport.js"
+import * as VerifyServer from "./VerifyServer.js"
+import * as VerifyTarget from "./VerifyTarget.js"
 import { Wiring } from "./Wiring.js"
 
-/** A run folder, by its path, by its log's path, or by a run id in the runs folder. */
-const logOf = (named: string) =>
+const unreadable = (error: EventLogError) => failure(error.message, error)
+
+const cursorHead = (cursor: CursorNote): Option.Option<AcknowledgedHead> =>
+  cursor.kind === "known" ? Option.some({ source: "cursor", lines: cursor.lines, hash: cursor.hash }) : Option.none()
+
+const withoutCursor = (cursor: CursorNote): ReadonlyArray<string> => {
+  switch (cursor.kind) {
+    case "known":
+      return []
+    case "none":
+      return ["a cursor: there is none, nothing of this run was sent to a server"]
+    case "unusable":
+      return [`the cursor: ${cursor.problem}`]
+  }
+}
+
+/** Whoever acknowledged is asked before the log is read: a log that still grows is then never behind what they say. */
+const verified = (options: VerifyOptions) =>
   Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
+    const wiring = yield* Wiring
     const env = yield* Environment.load
-    const runsDir = Environment.runsDirOf(Option.none(), env)
-    const candidates = [
-      ...(path.basename(named) === "events.ndjson" ? [named] : []),
-      path.join(named, "events.ndjson"),
-      path.join(runsDir, fileName(named), "events.ndjson"),
+    const file = yield* VerifyTarget.logOf(options.runDir, Environment.runsDirOf(Option.none(), env))
+    const surroundings = yield* Effect.mapError(wiring.surroundings(file), unreadable)
+    const server = yield* VerifyServer.remembered(file, surroundings.runIds, env, options)
+    const heads = [
+      ...Option.toArray(cursorHead(surroundings.cursor)),
+      ...(server.kind === "asked" ? [server.head] : []),
     ]
-    const isThere = (file: string) => Effect.orElseSucceed(fs.exists(file), () => false)
-    const found = yield* Effect.findFirst(candidates, isThere)
-    return yield* Option.match(found, {
-      onSome: (file) => Effect.succeed(path.resolve(file)),
-      onNone: () =>
-        usage(
-          `No event log in ${named}. Name a run folder such as ${runsDir}/<run_id>; "runledger runs" lists the runs.`,
-        ),
-    })
+    const hashes = heads.map(({ hash }) => hash)
+    const audit = yield* Effect.mapError(wiring.audit(file, hashes), unreadable)
+    return {
+      file,
+      audit,
+      surroundings,
+      acknowledged: heads.map((head) => compare(head, audit)),
+      notCompared: [
+        ...withoutCursor(surroundings.cursor),
+        ...(server.kind === "asked" ? [] : [`a server: ${server.why}`]),
+      ],
+    } satisfies VerifyReport.Verified
   })
 
-/** `verify`: what does not hold, line by line; exit code 3 when something does not. */
+/**
+ * `verify`: what does not hold of a log, line by line, and against what its cursor and the server remember of it; exit code 3
+ * when something does not.
+ */
 export const program = (options: VerifyOptions) =>
   Effect.gen(function* () {
-    const file = yield* logOf(options.runDir)
-    const wiring = yield* Wiring
-    const report = yield* Effect.mapError(wiring.verify(file), (error) => failure(error.message, error))
-    const intact = report.problems.length === 0
-    if (options.json) {
-      yield* printJson({ file, intact, ...report })
-    } else {
-      const style = yield* Dress.style
-      yield* Effect.forEach(report.problems, ({ line, problem }) => Console.log(`line ${line}: ${style.red(problem)}`))
-      if (intact) {
-        const lines = Figures.plural(report.lines, "line")
-        yield* Console.log(`${style.green("intact")}: ${lines} of ${file}, head ${report.head}`)
-      }
-    }
-    if (!intact) {
-      return yield* checkFailed(
-        `${file} does not verify: ${Figures.plural(report.problems.length, "problem")} in ${Figures.plural(report.lines, "line")}. What stands before line ${report.problems[0]?.line ?? 1} can be trusted.`,
-      )
-    }
+    const found = yield* verified(options)
+    yield* options.json
+      ? printJson(VerifyReport.document(found))
+      : Console.log(VerifyReport.render(yield* Dress.style, found))
+    if (VerifyReport.problems(found).length > 0) return yield* checkFailed(VerifyReport.verdict(found))
   })

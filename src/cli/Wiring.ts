@@ -7,9 +7,10 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type { Backlog } from "../../services/Backlog.js"
 import type { Budget } from "../../services/Budget.js"
 import type { CurrentRun } from "../../services/CurrentRun.js"
-import type { ChainReport, EventLog, EventLogError } from "../../services/EventLog.js"
+import type { EventLog, EventLogError } from "../../services/EventLog.js"
 import type { EvidenceStore } from "../../services/EvidenceStore.js"
 import type { IdGenerator } from "../../services/IdGenerator.js"
 import type { LlmClient } from "../../services/LlmClient.js"
@@ -17,7 +18,9 @@ import type { PriceBook } from "../../services/PriceBook.js"
 import type { RunReader } from "../../services/RunReader.js"
 import type { RunStore, RunStoreError } from "../../services/RunStore.js"
 import type { Telemetry } from "../../services/Telemetry.js"
+import type { DatabaseReport } from "../domain/DatabaseReport.js"
 import type { Capture } from "../domain/Evidence.js"
+import type { LogAudit, LogSurroundings } from "../domain/LogAudit.js"
 import type { RunConfig } from "../domain/RunConfig.js"
 import type { CommandError } from "./CommandError.js"
 import type { Durability } from "./Environment.js"
@@ -70,6 +73,15 @@ export interface ServerAccess {
   readonly requestTimeout?: Duration.DurationInput | undefined
 }
 
+/** Whose backlogs are looked at, and where they go. */
+export interface BacklogSetup extends ServerAccess {
+  readonly runsDir: string
+  /** The name of the only run folder to look at; all of them when absent. */
+  readonly only?: string | undefined
+  /** `process` when absent. */
+  readonly durability?: Durability | undefined
+}
+
 export interface WiringService {
   /** The package's version and the folder where it stands. */
   readonly version: string
@@ -80,8 +92,14 @@ export interface WiringService {
   readonly serverReader: (access: ServerAccess) => Layer.Layer<RunReader, never, Platform>
   /** Reads one run's folder only when `only` names it. */
   readonly folderReader: (runsDir: string, only?: string) => Layer.Layer<RunReader, never, Platform>
+  readonly backlog: (setup: BacklogSetup) => Layer.Layer<Backlog, never, Platform>
   readonly store: (path: string) => Layer.Layer<RunStore, RunStoreError>
-  readonly verify: (file: string) => Effect.Effect<ChainReport, EventLogError, Platform>
+  /** Checks the chain of any log and says where hashes stand in it. */
+  readonly audit: (file: string, hashes: ReadonlyArray<string>) => Effect.Effect<LogAudit, EventLogError>
+  /** What is known of a log without reading all of it. */
+  readonly surroundings: (file: string) => Effect.Effect<LogSurroundings, EventLogError>
+  /** Checks a database that exists, and changes nothing of it. */
+  readonly checkDatabase: (path: string) => Effect.Effect<DatabaseReport, RunStoreError>
 }
 
 /** Says which layer keeps which promise. Commands ask here and know no layer; the program's main file answers. */

@@ -19,7 +19,7 @@ const sortedKeys = (record: object): ReadonlyArray<string> => {
   const keys = Object.keys(record)
   let last: string | undefined
   for (const key of keys) {
-    if (last !== undefined && last > key) return keys.sort()
+    if (last !== undefined && last > key) return keys.length === 2 ? keys.reverse() : keys.sort()
     last = key
   }
   return keys
@@ -60,6 +60,25 @@ export const stringify = (value: unknown): string => {
       return Array.isArray(value) ? writeArray(value) : writeObject(value)
     default:
       return JSON.stringify(value) ?? "null"
+  }
+}
+
+type Scalar = string | number | boolean | null
+
+/**
+ * {@link stringify} for one place in many records: a text or number that stood there the last time is not written again. What
+ * can change inside is never remembered.
+ */
+export const remembering = (): ((value: Scalar) => string) => {
+  let last: Scalar = ""
+  let text = '""'
+  return (value) => {
+    if (typeof value === "object") return stringify(value)
+    if (value !== last) {
+      text = stringify(value)
+      last = value
+    }
+    return text
   }
 }
 

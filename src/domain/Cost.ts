@@ -76,18 +76,22 @@ const ratesFor = (price: Price, promptTokens: number): Rates =>
     { above: -1, rates: price.rates },
   ).rates
 
-const nanoUsd = (tokens: number, picoUsdPerToken: number): number =>
-  Number((BigInt(tokens) * BigInt(picoUsdPerToken) + 500n) / 1000n)
+const nanoUsd = (tokens: number, picoUsdPerToken: number): number => {
+  const picoUsd = tokens * picoUsdPerToken + 500
+  return Number.isSafeInteger(tokens) && Number.isSafeInteger(picoUsd)
+    ? (picoUsd - (picoUsd % 1000)) / 1000
+    : Number((BigInt(tokens) * BigInt(picoUsdPerToken) + 500n) / 1000n)
+}
 
 /** What `usage` costs at `price`, exactly: integer arithmetic throughout. */
 export const price = (usage: Usage, at: Price, status: "priced" | "simulated" = "priced"): Cost => {
   const rates = ratesFor(at, inputTokens(usage))
   const breakdown: CostBreakdown = {
-    uncached_input: nanoUsd(usage.uncachedInput, rates.uncachedInput),
     cache_read: nanoUsd(usage.cacheRead, rates.cacheRead),
-    cache_write_5m: nanoUsd(usage.cacheWrite5m, rates.cacheWrite5m),
     cache_write_1h: nanoUsd(usage.cacheWrite1h, rates.cacheWrite1h),
+    cache_write_5m: nanoUsd(usage.cacheWrite5m, rates.cacheWrite5m),
     output: nanoUsd(usage.output, rates.output),
+    uncached_input: nanoUsd(usage.uncachedInput, rates.uncachedInput),
   }
   return {
     status,

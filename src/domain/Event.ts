@@ -148,6 +148,8 @@ export const EventBody = Schema.Union(
       ...workItem,
       success: Schema.Boolean,
       error: Schema.NullOr(Schema.String),
+      /** `ProcessDied` when the process ended before the worker did; otherwise absent. */
+      error_class: Schema.optional(Schema.NonEmptyString),
       status: Schema.optional(Schema.Literal("success", "failure", "partial", "timeout", "cancelled")),
       duration_ms: Schema.optional(durationMs),
       output_summary: nullable(Schema.String),

@@ -34,17 +34,23 @@ const isTooDeep = (bytes: Uint8Array, most: number): boolean => {
   return false
 }
 
-const decodeUtf8 = (bytes: Uint8Array): Either.Either<string, JsonTextError> =>
+/** Strict UTF-8. */
+export const decodeUtf8 = (bytes: Uint8Array): Either.Either<string, JsonTextError> =>
   Either.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => new JsonTextError({ reason: "encoding", message: "The text is not valid UTF-8." }),
   })
 
-const parseText = (text: string): Either.Either<unknown, JsonTextError> =>
+/** Parses a text whose depth is known to be harmless. */
+export const parseText = (text: string): Either.Either<unknown, JsonTextError> =>
   Either.try({
     try: (): unknown => JSON.parse(text),
     catch: () => new JsonTextError({ reason: "syntax", message: "The text is not valid JSON." }),
   })
+
+/** The refusal of what nests deeper than `most` levels. */
+export const tooDeep = (most: number): JsonTextError =>
+  new JsonTextError({ reason: "nesting", message: `The JSON nests deeper than ${most} levels. Flatten it.` })
 
 /**
  * Reads JSON that nobody vouches for: strict UTF-8, at most `most` levels (told before parsing, so that no later step meets a
@@ -52,14 +58,7 @@ const parseText = (text: string): Either.Either<unknown, JsonTextError> =>
  * such as `__proto__` come back as ordinary data, and never touch a prototype.
  */
 export const parse = (bytes: Uint8Array, most = MAX_NESTING): Either.Either<unknown, JsonTextError> =>
-  isTooDeep(bytes, most)
-    ? Either.left(
-        new JsonTextError({
-          reason: "nesting",
-          message: `The JSON nests deeper than ${most} levels. Flatten it.`,
-        }),
-      )
-    : Either.flatMap(decodeUtf8(bytes), parseText)
+  isTooDeep(bytes, most) ? Either.left(tooDeep(most)) : Either.flatMap(decodeUtf8(bytes), parseText)
 
 /** Why a parsed value could not be kept as it was sent, if so: it nests too deep, or a number of it is beyond every double. */
 export const flaw = (value: unknown, depth = 0): string | undefined => {

@@ -66,6 +66,18 @@ export const make = (models: ReadonlyArray<PricedModel>): PriceTable => {
   return table
 }
 
+/**
+ * The next instant after `atMillis` at which {@link find} may give another answer for these names; `Infinity` when none will
+ * come, and `atMillis` itself when it depends on the hour of the day.
+ */
+export const settledUntil = (table: PriceTable, provider: string, name: string, atMillis: number): number => {
+  const prices = table.get(key(provider, name)) ?? table.get(key(provider, withoutDate(name))) ?? []
+  return prices.reduce((until, { startMillis, window }) => {
+    if (window !== null) return atMillis
+    return startMillis !== null && startMillis > atMillis ? Math.min(until, startMillis) : until
+  }, Number.POSITIVE_INFINITY)
+}
+
 const holds = (dated: DatedPrice, atMillis: number): boolean => {
   if (dated.startMillis !== null && atMillis < dated.startMillis) return false
   if (dated.window === null) return true

@@ -12,8 +12,14 @@ interface OpenRow {
   readonly context: Json
 }
 
-const withoutUndefined = (record: Json): Json =>
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))
+/** The same record when nothing in it is undefined: this runs for every event of a backlog. */
+const withoutUndefined = (record: Json): Json => {
+  const names = Object.keys(record)
+  if (names.every((name) => record[name] !== undefined)) return record
+  const kept: Record<string, unknown> = {}
+  for (const name of names) if (record[name] !== undefined) kept[name] = record[name]
+  return kept
+}
 
 const spanContext = (event: Event): Json =>
   withoutUndefined({ trace_id: event.trace_id, span_id: event.span_id, parent_span_id: event.parent_span_id ?? null })
@@ -52,7 +58,24 @@ const failureStatus = (errorClass: string): "timeout" | "cancelled" | "failure" 
   return errorClass === "Interrupted" ? "cancelled" : "failure"
 }
 
+/** The process ended before the span did: an ending that nobody reported, which yields to one that somebody does. */
+export const PROCESS_DIED = "ProcessDied"
+
+const inferred = (errorClass: string | undefined): Json => (errorClass === PROCESS_DIED ? { inferred: true } : {})
+
 const runContext = (event: Event, created: RunCreated): Json => ({ ...spanContext(event), ...created.context_json })
+
+/** What every row of a run shares with the run's own. */
+const shared = (created: RunCreated): Json =>
+  withoutUndefined({
+    product: created.product ?? undefined,
+    git_repo: created.git_repo ?? undefined,
+    git_branch: created.git_branch ?? undefined,
+    git_commit_hash: created.git_commit_hash ?? undefined,
+    host: created.host ?? undefined,
+    environment: created.environment ?? undefined,
+    trigger_type: created.trigger_type ?? undefined,
+  })
 
 const whole = (durationMs: number | undefined): number | undefined =>
   durationMs === undefined ? undefined : Math.round(durationMs)
@@ -69,19 +92,9 @@ export interface Projection {
 
 /** The fold of one run, before its first event. */
 export const make = (): Projection => {
-  let run: { readonly eventId: string; readonly created: RunCreated; readonly context: Json } | undefined
+  let run: { readonly eventId: string; readonly context: Json } | undefined
+  let inherited: Json = {}
   const open = new Map<string, OpenRow>()
-
-  const inherited = (): Json =>
-    withoutUndefined({
-      product: run?.created.product ?? undefined,
-      git_repo: run?.created.git_repo ?? undefined,
-      git_branch: run?.created.git_branch ?? undefined,
-      git_commit_hash: run?.created.git_commit_hash ?? undefined,
-      host: run?.created.host ?? undefined,
-      environment: run?.created.environment ?? undefined,
-      trigger_type: run?.created.trigger_type ?? undefined,
-    })
 
   const create = (event: Event, row: Json, context: Json): OperationWire => {
     open.set(event.span_id, { eventId: event.event_id, context })
@@ -91,7 +104,7 @@ export const make = (): Projection => {
       start_time: event.ts,
       created_at: event.ts,
       status: "running",
-      ...inherited(),
+      ...inherited,
       ...row,
       context_json: context,
     } as OperationWire
@@ -103,8 +116,9 @@ export const make = (): Projection => {
   const close = (event: Event, fields: (row: OpenRow) => Json): ReadonlyArray<OperationWire> => {
     const row = open.get(event.span_id)
     if (row === undefined) return []
-    open.delete(event.span_id)
-    return [update(row.eventId, event, fields(row))]
+    const closing = fields(row)
+    if (closing["inferred"] !== true) open.delete(event.span_id)
+    return [update(row.eventId, event, closing)]
   }
 
   const closeRun = (event: Event, fields: Json): ReadonlyArray<OperationWire> =>
@@ -115,7 +129,8 @@ export const make = (): Projection => {
       case "RUN_CREATED": {
         const { context_json: _context, ...fields } = event.payload
         const context = runContext(event, event.payload)
-        run = { eventId: event.event_id, created: event.payload, context }
+        run = { eventId: event.event_id, context }
+        inherited = shared(event.payload)
         return [create(event, { run_id: event.run_id, ...fields }, context)]
       }
       case "RUN_STATE_CHANGED": {
@@ -137,7 +152,12 @@ export const make = (): Projection => {
       }
       case "RUN_FAILED": {
         const { lines_before: _lines, error_class, duration_ms, ...fields } = event.payload
-        return closeRun(event, { ...fields, status: failureStatus(error_class), duration_ms: whole(duration_ms) })
+        return closeRun(event, {
+          ...fields,
+          ...inferred(error_class),
+          status: failureStatus(error_class),
+          duration_ms: whole(duration_ms),
+        })
       }
       case "RUN_CANCELLED": {
         const { lines_before: _lines, reason, duration_ms, ...fields } = event.payload
@@ -163,6 +183,7 @@ export const make = (): Projection => {
         const {
           success,
           error,
+          error_class,
           status,
           duration_ms,
           work_item_id: _id,
@@ -172,6 +193,7 @@ export const make = (): Projection => {
         } = event.payload
         return close(event, () => ({
           ...fields,
+          ...inferred(error_class),
           status: status ?? (success ? "success" : "failure"),
           error_summary: error ?? undefined,
           duration_ms: whole(duration_ms),
@@ -213,6 +235,7 @@ export const make = (): Projection => {
       case "LLM_CALL_FAILED": {
         const { payload } = event
         return close(event, (row) => ({
+          ...inferred(payload.error_class),
           status: failureStatus(payload.error_class),
           duration_ms: whole(payload.latency_ms),
           error_summary: payload.error_summary,

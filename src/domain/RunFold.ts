@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { commitUrl, repoUrl } from "./CommitUrl.js"
 import { CreateOperation, type OperationWire, UpdateOperation } from "./Operation.js"
 import { PATCH_FIELDS, type RunRecord, SCHEMA_VERSION } from "./Run.js"
-import { inferredAfter, refusal } from "./RunUpdate.js"
+import { inferredAfter, refusal, takenBack } from "./RunUpdate.js"
 
 const decodeCreate = Schema.decodeUnknownEither(CreateOperation)
 const decodeUpdate = Schema.decodeUnknownEither(UpdateOperation)
@@ -34,7 +34,10 @@ interface Row {
 const updated = ({ run, inferred }: Row, update: Update): Row => {
   const standing = { status: run.status, inferred }
   if (refusal(standing, update) !== null) return { run, inferred }
-  return { run: { ...run, ...fieldsOf(update) }, inferred: inferredAfter(standing, update) }
+  return {
+    run: { ...run, ...takenBack(standing, update), ...fieldsOf(update) },
+    inferred: inferredAfter(standing, update),
+  }
 }
 
 const linked = (run: RunRecord): RunRecord => ({

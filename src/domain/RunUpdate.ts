@@ -29,3 +29,20 @@ export const refusal = (standing: Standing, update: UpdateIntent): string | null
 /** Whether the status that stands after an update was only inferred. */
 export const inferredAfter = (standing: Standing, update: UpdateIntent): boolean =>
   update.status === undefined ? standing.inferred : update.inferred && isTerminal(update.status)
+
+/** The fields that an inferred ending puts into a row. */
+export interface InferredFields {
+  readonly end_time?: null
+  readonly duration_ms?: number
+  readonly error_summary?: null
+  readonly error_details?: null
+}
+
+/**
+ * What goes out of a row with an inferred ending that the client's own word replaces, before that word is written: nothing of
+ * a time-out that did not happen may stay.
+ */
+export const takenBack = (standing: Standing, update: UpdateIntent): InferredFields =>
+  standing.inferred && isTerminal(standing.status) && update.status !== undefined && !update.inferred
+    ? { end_time: null, duration_ms: 0, error_summary: null, error_details: null }
+    : {}

@@ -27,8 +27,20 @@ export const parseMillis = (text: string): number | undefined => {
   return utcYear < 0 || utcYear > 9999 ? undefined : date.getTime()
 }
 
-/** UTC with milliseconds and `Z`: the only form in which an instant is stored or returned. */
-export const fromMillis = (epochMillis: number): string => new Date(epochMillis).toISOString()
+let lastMillis = 0
+let lastText = "1970-01-01T00:00:00.000Z"
+
+/**
+ * UTC with milliseconds and `Z`: the only form in which an instant is stored or returned. Throws a `RangeError` for what is no
+ * instant.
+ */
+export const fromMillis = (epochMillis: number): string => {
+  if (epochMillis !== lastMillis) {
+    lastText = new Date(epochMillis).toISOString()
+    lastMillis = epochMillis
+  }
+  return lastText
+}
 
 /** Any ISO-8601 instant with a zone on the wire; UTC with milliseconds and `Z` once decoded. A text without a zone is refused. */
 export const Timestamp = Schema.transformOrFail(Schema.String, Schema.String, {

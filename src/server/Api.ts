@@ -4,19 +4,17 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import { ChainedEvent, Event } from "../domain/Event.js"
 import { ClientReport, MAX_OPERATIONS, Operation, OperationsReply } from "../domain/Operation.js"
 import { RunCreate, RunPatch, RunRecord } from "../domain/Run.js"
 import { RunTreeNode } from "../domain/RunTree.js"
-import { GroupBy, Metadata, Metrics, StatsGroup } from "../domain/Stats.js"
-import { Status } from "../domain/Status.js"
+import { Metadata, Metrics, StatsGroup } from "../domain/Stats.js"
 import { VERSION } from "../domain/Version.js"
 import { invalid, refused } from "./ApiErrors.js"
+import { EventsQuery, ListQuery, StatsQuery } from "./ApiQueries.js"
 
 /** Most runs of one batch. */
 export const MAX_BATCH = 1000
-/** Most runs of one page, and how many there are when nobody says. */
-export const MAX_LIMIT = 1000
-export const DEFAULT_LIMIT = 100
 
 const badRequest = refused(400, "The request cannot be understood")
 const notFound = refused(404, "There is no such run")
@@ -25,49 +23,6 @@ const notJson = refused(415, "The body is not application/json")
 const unavailable = refused(503, "The store cannot do this now; ask again later")
 
 const described = (path: string, summary: string) => OpenApi.annotations({ summary, description: path })
-
-const text = (description: string) => Schema.optional(Schema.String.annotations({ description }))
-const timestamp = (description: string) =>
-  Schema.optional(Schema.String.annotations({ jsonSchema: { type: "string", format: "date-time", description } }))
-const whole = (description: string, bounds: { readonly minimum: number; readonly maximum?: number }) =>
-  Schema.optional(Schema.String.annotations({ jsonSchema: { type: "integer", ...bounds, description } }))
-
-const filters = {
-  run_id: text("Exactly this run_id"),
-  parent_run_id: text("Runs that this run started"),
-  trace_id: text("Runs of this trace"),
-  agent_name: text("Exactly this agent"),
-  job_type: text("launch, worker, llm_call, or a client's own"),
-  status: text(`One of ${Status.literals.join(", ")}, or an alias`),
-  product: text("Exactly this product"),
-  model: text("Exactly this model"),
-  created_after: timestamp("Received after this instant"),
-  created_before: timestamp("Received before this instant"),
-  start_time_from: timestamp("Started at or after this instant"),
-  start_time_to: timestamp("Started at or before this instant"),
-}
-
-/** The filters of runs as they stand in a query. */
-export const FilterQuery = Schema.Struct(filters)
-
-/** The query of `GET /api/v1/runs`. */
-export const ListQuery = Schema.Struct({
-  ...filters,
-  limit: whole("Most rows of the answer; with run_id, parent_run_id or trace_id and no limit all are sent", {
-    minimum: 1,
-    maximum: MAX_LIMIT,
-  }),
-  offset: whole("Rows to leave out", { minimum: 0 }),
-  cursor: text("Where the page before ended; take it from the Link header"),
-})
-export type ListQuery = typeof ListQuery.Type
-
-/** The query of `GET /api/v1/stats`. */
-export const StatsQuery = Schema.Struct({
-  ...filters,
-  group_by: Schema.optional(Schema.String.annotations({ jsonSchema: { type: "string", enum: [...GroupBy.literals] } })),
-})
-export type StatsQuery = typeof StatsQuery.Type
 
 export const Health = Schema.Struct({
   status: Schema.Literal("ok"),
@@ -232,6 +187,19 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
       .addError(notFound)
       .annotateContext(
         described("Tokens, cost and errors are rolled up; only calls bear cost.", "A run with what ran inside it"),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.get("getEvents")`/api/v1/runs/${id}/events`
+      .setUrlParams(EventsQuery)
+      .addSuccess(Schema.Array(Schema.Union(ChainedEvent, Event)))
+      .addError(notFound)
+      .addError(invalid)
+      .annotateContext(
+        described(
+          "By run_id, in the order in which they came and to the letter. X-Total-Count has the number of all events of the run, X-Log-Head the event_hash of the last one received, Link the next page.",
+          "The events of a run as received",
+        ),
       ),
   )
   .add(

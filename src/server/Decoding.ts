@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as JsonText from "../domain/JsonText.js"
+import * as QuickDecode from "../domain/QuickDecode.js"
 import { Invalid, type Issue } from "./ApiErrors.js"
 
 const LONGEST_MESSAGE = 300
@@ -55,17 +56,28 @@ const issuesOf = (loc: ReadonlyArray<string | number>, error: ParseResult.ParseE
 export const one = (loc: ReadonlyArray<string | number>, msg: string, type = "value_error"): Invalid =>
   new Invalid({ detail: [{ loc, msg, type }] })
 
+/** Whether a value is already known to nest within bounds and to hold no number beyond a double. */
+export type Soundness = "sound" | "unknown"
+
 /** Decodes with a schema; what is wrong is an {@link Invalid} that lists everything, placed under `loc`. */
 export const decoder = <A, I>(schema: Schema.Schema<A, I>, options?: { readonly keepUnknown: boolean }) => {
+  const keepUnknown = options?.keepUnknown === true
+  const quick = QuickDecode.make(schema, { keepUnknown })
   const decode = Schema.decodeUnknownEither(schema, {
     errors: "all",
-    onExcessProperty: options?.keepUnknown === true ? "preserve" : "ignore",
+    onExcessProperty: keepUnknown ? "preserve" : "ignore",
   })
-  return (value: unknown, loc: ReadonlyArray<string | number> = ["body"]): Either.Either<A, Invalid> => {
-    const flaw = JsonText.flaw(value)
-    return flaw === undefined
+  return (
+    value: unknown,
+    soundness: Soundness = "unknown",
+    loc: ReadonlyArray<string | number> = ["body"],
+  ): Either.Either<A, Invalid> => {
+    const flaw = soundness === "sound" ? undefined : JsonText.flaw(value)
+    if (flaw !== undefined) return Either.left(one(loc, flaw))
+    const valid = quick(value)
+    return valid === QuickDecode.UNSURE
       ? Either.mapLeft(decode(value), (error) => new Invalid({ detail: issuesOf(loc, error) }))
-      : Either.left(one(loc, flaw))
+      : Either.right(valid)
   }
 }
 

@@ -18,8 +18,8 @@ const tooLarge = (limit: number): Refused =>
  * The bytes of a body, at most `limit`. What comes after them is read and thrown away, so that a client that is still sending
  * gets to read the answer instead of a reset connection.
  */
-const readBytes = (incoming: IncomingMessage, limit: number): Effect.Effect<Uint8Array, Refused> =>
-  Effect.async<Uint8Array, Refused>((resume) => {
+const readBytes = (incoming: IncomingMessage, limit: number): Effect.Effect<Buffer, Refused> =>
+  Effect.async<Buffer, Refused>((resume) => {
     const parts: Array<Uint8Array> = []
     let size = 0
     const onData = (part: Uint8Array): void => {
@@ -32,7 +32,7 @@ const readBytes = (incoming: IncomingMessage, limit: number): Effect.Effect<Uint
     const stop = (): void => {
       incoming.off("data", onData).off("end", onEnd).off("error", onError).off("aborted", onError)
     }
-    const finish = (result: Effect.Effect<Uint8Array, Refused>): void => {
+    const finish = (result: Effect.Effect<Buffer, Refused>): void => {
       stop()
       incoming.on("error", () => {})
       incoming.resume()
@@ -45,11 +45,8 @@ const readBytes = (incoming: IncomingMessage, limit: number): Effect.Effect<Uint
 /** How deep a body of rows may nest: each row is measured by itself, so that one that is too deep harms no neighbour. */
 export const ROWS_NESTING = 10 * JsonText.MAX_NESTING
 
-/** The body of the current request as JSON: 413 when it is larger than `limit`, 400 when it is not JSON to be trusted. */
-export const json = (
-  limit: number,
-  nesting = JsonText.MAX_NESTING,
-): Effect.Effect<unknown, Refused, HttpServerRequest.HttpServerRequest> =>
+/** The body of the current request as it came: 413 when it is larger than `limit`. */
+export const bytes = (limit: number): Effect.Effect<Buffer, Refused, HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
@@ -58,8 +55,15 @@ export const json = (
       incoming.resume()
       return yield* tooLarge(limit)
     }
-    const bytes = yield* readBytes(incoming, limit)
-    return yield* JsonText.parse(bytes, nesting).pipe(
-      Effect.mapError((error) => new Refused({ status: 400, detail: error.message })),
-    )
+    return yield* readBytes(incoming, limit)
   })
+
+/** The refusal of a text that is not JSON to be trusted. */
+export const untrusted = (error: JsonText.JsonTextError): Refused => new Refused({ status: 400, detail: error.message })
+
+/** The body of the current request as JSON: 413 when it is larger than `limit`, 400 when it is not JSON to be trusted. */
+export const json = (
+  limit: number,
+  nesting = JsonText.MAX_NESTING,
+): Effect.Effect<unknown, Refused, HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(bytes(limit), (body) => Effect.mapError(JsonText.parse(body, nesting), untrusted))

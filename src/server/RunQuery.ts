@@ -8,8 +8,15 @@ import type { RunFilter, RunRecord } from "../domain/Run.js"
 import { GroupBy } from "../domain/Stats.js"
 import * as Status from "../domain/Status.js"
 import { fromMillis, parseMillis } from "../domain/Timestamp.js"
-import { DEFAULT_LIMIT, type FilterQuery, type ListQuery, MAX_LIMIT, type StatsQuery } from "./Api.js"
 import { type Invalid, Refused } from "./ApiErrors.js"
+import {
+  DEFAULT_LIMIT,
+  type EventsQuery,
+  type FilterQuery,
+  type ListQuery,
+  MAX_LIMIT,
+  type StatsQuery,
+} from "./ApiQueries.js"
 import { one } from "./Decoding.js"
 
 const EXACT = ["run_id", "parent_run_id", "trace_id", "agent_name", "job_type", "product", "model"] as const
@@ -109,6 +116,16 @@ export const listing = (query: ListQuery): Effect.Effect<Listing, Refused | Inva
     }
     return { kind: "page", filter: wanted, page: { limit: limit ?? DEFAULT_LIMIT, offset, after } }
   })
+
+/** Understands an events query: 422 for a bad limit. */
+export const events = ({
+  after,
+  limit,
+}: EventsQuery): Either.Either<{ readonly after: string | undefined; readonly limit: number }, Invalid> =>
+  Either.map(integer("limit", limit, { minimum: 1, maximum: MAX_LIMIT }), (most) => ({
+    after,
+    limit: most ?? DEFAULT_LIMIT,
+  }))
 
 /** Understands a stats query. */
 export const stats = (

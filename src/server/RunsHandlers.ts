@@ -12,6 +12,7 @@ import * as RunTree from "../domain/RunTree.js"
 import { Api, type BatchReply, MAX_BATCH } from "./Api.js"
 import { type Invalid, Refused } from "./ApiErrors.js"
 import { decoder, inWords, one } from "./Decoding.js"
+import * as EventsPage from "./EventsPage.js"
 import * as Operations from "./Operations.js"
 import * as RequestBody from "./RequestBody.js"
 import * as RunQuery from "./RunQuery.js"
@@ -173,6 +174,7 @@ export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
       )
       .handleRaw("getRun", ({ path }) => hidden(Effect.map(found(path.id), (run) => sent(run))))
       .handleRaw("getTree", ({ path }) => hidden(tree(store, path.id)))
+      .handleRaw("getEvents", ({ path, urlParams }) => hidden(EventsPage.respond(store, path.id, urlParams)))
       .handleRaw("getCommitUrl", ({ path }) =>
         hidden(Effect.map(found(path.id), ({ commit_url }) => sent({ commit_url }))),
       )

@@ -20,6 +20,7 @@ import * as Problems from "./Problems.js"
 import * as RunsHandlers from "./RunsHandlers.js"
 import { fromListen, ServerError } from "./ServerError.js"
 import type { ServerSettings } from "./ServerSettings.js"
+import * as StaleRuns from "./StaleRuns.js"
 import * as SystemHandlers from "./SystemHandlers.js"
 
 /** Where the server can be reached. */
@@ -140,5 +141,6 @@ export const serve = (settings: ServerSettings): Effect.Effect<Listening, Server
     const state: State = { stopping: false }
     const app = yield* application(settings, state)
     const port = yield* bind(app, state, settings)
+    yield* StaleRuns.watch(settings)
     return { url: `http://${reachableAt(settings.host)}:${port}`, port }
   })

@@ -1,18 +1,20 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EvidenceStore } from "../../services/EvidenceStore.js"
 import { IdGenerator } from "../../services/IdGenerator.js"
 import { LlmClient } from "../../services/LlmClient.js"
 import { PriceBook } from "../../services/PriceBook.js"
 import { type Cost, unpriced } from "../domain/Cost.js"
+import type { EventBody } from "../domain/Event.js"
 import { GENESIS_HASH } from "../domain/Ids.js"
 import { type LlmError, type LlmRequest, type LlmResponse, promptHash } from "../domain/Llm.js"
+import * as CallScope from "./CallScope.js"
 import * as LlmCall from "./LlmCall.js"
-import { Recorder } from "./Recorder.js"
+import { type AnyFiber, Recorder, type RecorderService } from "./Recorder.js"
 import * as SpanIds from "./SpanIds.js"
 import * as Warnings from "./Warnings.js"
 
@@ -59,6 +61,15 @@ export class LlmSpan extends Context.Tag("runledger/telemetry/LlmSpan")<LlmSpan,
   }
 }
 
+const UNRECORDED = "A call could not be recorded"
+const END_UNRECORDED = "The end of a call could not be recorded"
+
+/** A call and its opening event, before either is told of. */
+interface Opened {
+  readonly call: LlmCall.LlmCall
+  readonly started: EventBody
+}
+
 const make = Effect.gen(function* () {
   const client = yield* LlmClient
   const prices = yield* PriceBook
@@ -69,64 +80,60 @@ const make = Effect.gen(function* () {
   const warnings = yield* Warnings.make
   const ofRun = SpanIds.ofRun(run)
 
-  const open = (request: LlmRequest, options: CallOptions): Effect.Effect<LlmCall.LlmCall> =>
-    Effect.flatMap(LlmCall.clock, (clock) => {
-      const parent = SpanIds.ofSpan(clock.parent) ?? ofRun
-      const hash = promptHash(request)
-      const span = { trace_id: parent.trace_id, span_id: ids.unsafeSpanId(), parent_span_id: parent.span_id }
-      return Effect.map(run.uniqueCallId(options.callId || `call_${hash.slice(0, 12)}`), (callId) =>
-        LlmCall.make({
-          callId,
-          promptHash: hash,
-          request,
-          options,
-          runId: run.runId,
-          eventId: ids.unsafeEventId(clock.nowMillis()),
-          span,
-          provider: client.provider,
-          baseUrl: client.baseUrl,
-          evidencePath: evidence?.pathOf(callId) ?? null,
-          clock,
-        }),
-      )
-    })
+  const record: NonNullable<RecorderService["unsafeRecord"]> =
+    recorder.unsafeRecord ?? ((_fiber, body, span, eventId) => recorder.record(body, span, eventId))
 
-  const start = (call: LlmCall.LlmCall): Effect.Effect<void> =>
-    recorder.record(LlmCall.started(call), call.span, call.eventId)
-
-  const close = (call: LlmCall.LlmCall, exit: LlmCall.AnyExit): Effect.Effect<void> => {
-    const end = LlmCall.end(call, exit, prices)
-    const kept =
-      evidence === undefined || call.evidencePath === null
-        ? Effect.void
-        : warnings.guard(
-            `The evidence of a call could not be kept`,
-            evidence.put(LlmCall.evidence(call, end, evidence.capture)),
-          )
-    return Effect.zipRight(kept, recorder.record(LlmCall.ended(call, end), call.span))
+  const open = (fiber: AnyFiber, request: LlmRequest, options: CallOptions, hash: string, callId: string): Opened => {
+    const parent = SpanIds.ofSpan(fiber.currentSpan) ?? ofRun
+    const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+    const call: LlmCall.LlmCall = {
+      callId,
+      promptHash: hash,
+      request,
+      options,
+      runId: run.runId,
+      eventId: ids.unsafeEventId(clock.unsafeCurrentTimeMillis()),
+      span: { trace_id: parent.trace_id, span_id: ids.unsafeSpanId(), parent_span_id: parent.span_id },
+      provider: client.provider,
+      baseUrl: client.baseUrl,
+      evidencePath: evidence?.pathOf(callId) ?? null,
+      clock,
+      startedAt: clock.unsafeCurrentTimeNanos(),
+      answer: undefined,
+    }
+    return { call, started: LlmCall.started(call) }
   }
 
-  const acquire = (
-    request: LlmRequest,
-    options: CallOptions,
-  ): Effect.Effect<Option.Option<LlmCall.LlmCall>, never, Scope.Scope> =>
-    Effect.acquireRelease(
-      warnings.optional("A call could not be recorded", Effect.tap(open(request, options), start)),
-      (call, exit) =>
-        Option.isNone(call)
-          ? Effect.void
-          : warnings.guard(
-              "The end of a call could not be recorded",
-              Effect.suspend(() => close(call.value, exit)),
-            ),
+  const start = ({ call, started }: Opened): Effect.Effect<void> =>
+    Effect.withFiberRuntime((fiber) => record(fiber, started, call.span, call.eventId))
+
+  const close = (call: LlmCall.LlmCall, exit: LlmCall.AnyExit): Effect.Effect<void> =>
+    Effect.withFiberRuntime((fiber) =>
+      warnings.step(END_UNRECORDED, () => {
+        const end = LlmCall.end(call, exit, prices)
+        if (evidence === undefined || call.evidencePath === null)
+          return record(fiber, LlmCall.ended(call, end), call.span)
+        const kept = evidence.put(LlmCall.evidence(call, end, evidence.capture))
+        return Effect.zipRight(
+          warnings.guard("The evidence of a call could not be kept", kept),
+          warnings.guard(END_UNRECORDED, recorder.record(LlmCall.ended(call, end), call.span)),
+        )
+      }),
     )
 
   const ask = (call: LlmCall.LlmCall): Effect.Effect<RecordedCall, LlmError> =>
-    Effect.map(Effect.withParentSpan(client.generate(call.request), SpanIds.external(call.span)), (response) => {
+    Effect.map(client.generate(call.request), (response) => {
       const answer = LlmCall.measure(call, response, prices)
       call.answer = answer
       return {
-        ...response,
+        content: response.content,
+        usage: response.usage,
+        finishReason: response.finishReason,
+        stopReason: response.stopReason,
+        model: response.model,
+        requestId: response.requestId,
+        attempts: response.attempts,
+        source: response.source,
         callId: call.callId,
         traceId: call.span.trace_id,
         spanId: call.span.span_id,
@@ -136,6 +143,14 @@ const make = Effect.gen(function* () {
         cost: answer.cost,
       }
     })
+
+  const recorded = (fiber: AnyFiber, opened: Opened): Effect.Effect<RecordedCall, LlmError> =>
+    CallScope.around(
+      fiber,
+      SpanIds.external(opened.call.span),
+      Effect.acquireRelease(start(opened), (_, exit) => close(opened.call, exit)),
+      ask(opened.call),
+    )
 
   const unrecorded = (request: LlmRequest, options: CallOptions): Effect.Effect<RecordedCall, LlmError> =>
     Effect.map(client.generate(request), (response) => ({
@@ -149,15 +164,38 @@ const make = Effect.gen(function* () {
       cost: unpriced,
     }))
 
-  return LlmSpan.of({
-    generate: (request, options = {}) =>
-      Effect.scoped(
-        Effect.flatMap(
-          acquire(request, options),
-          Option.match({ onSome: ask, onNone: () => unrecorded(request, options) }),
-        ),
-      ),
-  })
+  /** Telemetry that breaks before a call has begun leaves the call alone. */
+  const orUnrecorded = (
+    request: LlmRequest,
+    options: CallOptions,
+    begin: () => Effect.Effect<RecordedCall, LlmError>,
+  ): Effect.Effect<RecordedCall, LlmError> => {
+    try {
+      return begin()
+    } catch (defect) {
+      return Effect.zipRight(warnings.guard(UNRECORDED, Effect.die(defect)), unrecorded(request, options))
+    }
+  }
+
+  const generate = (request: LlmRequest, options: CallOptions): Effect.Effect<RecordedCall, LlmError> =>
+    Effect.withFiberRuntime((fiber) =>
+      orUnrecorded(request, options, () => {
+        const hash = promptHash(request)
+        const wanted = options.callId || `call_${hash.slice(0, 12)}`
+        const { unsafe } = run.uniqueCallId
+        if (unsafe !== undefined) return recorded(fiber, open(fiber, request, options, hash, unsafe(wanted)))
+        return Effect.flatMap(
+          warnings.optional(UNRECORDED, run.uniqueCallId(wanted)),
+          Option.match({
+            onNone: () => unrecorded(request, options),
+            onSome: (callId) =>
+              orUnrecorded(request, options, () => recorded(fiber, open(fiber, request, options, hash, callId))),
+          }),
+        )
+      }),
+    )
+
+  return LlmSpan.of({ generate: (request, options = {}) => generate(request, options) })
 })
 
 /** {@link LlmSpan.layer} */

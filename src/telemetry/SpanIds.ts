@@ -10,8 +10,14 @@ const SPAN_ID = /^(?!0{16})[0-9a-f]{16}$/
 /** False for a span whose ids are not W3C ids, as those of a tracer that is switched off. */
 export const isRecordable = (span: Tracer.AnySpan): boolean => SPAN_ID.test(span.spanId) && TRACE_ID.test(span.traceId)
 
-const parentIdOf = (span: Tracer.AnySpan): string | undefined => {
-  return span._tag === "Span" ? ofSpan(Option.getOrUndefined(span.parent))?.span_id : undefined
+const known = new WeakMap<Tracer.AnySpan, SpanContext>()
+
+const derive = (span: Tracer.AnySpan): SpanContext | undefined => {
+  const parent = span._tag === "Span" ? ofSpan(Option.getOrUndefined(span.parent)) : undefined
+  if (!isRecordable(span)) return parent
+  return parent === undefined
+    ? { trace_id: span.traceId, span_id: span.spanId }
+    : { trace_id: span.traceId, span_id: span.spanId, parent_span_id: parent.span_id }
 }
 
 /**
@@ -20,11 +26,11 @@ const parentIdOf = (span: Tracer.AnySpan): string | undefined => {
  */
 export const ofSpan = (span: Tracer.AnySpan | undefined): SpanContext | undefined => {
   if (span === undefined) return undefined
-  if (!isRecordable(span)) return span._tag === "Span" ? ofSpan(Option.getOrUndefined(span.parent)) : undefined
-  const parentId = parentIdOf(span)
-  return parentId === undefined
-    ? { trace_id: span.traceId, span_id: span.spanId }
-    : { trace_id: span.traceId, span_id: span.spanId, parent_span_id: parentId }
+  const before = known.get(span)
+  if (before !== undefined) return before
+  const ids = derive(span)
+  if (ids !== undefined) known.set(span, ids)
+  return ids
 }
 
 const ownIds = (runId: string): SpanContext => {

@@ -9,6 +9,8 @@ import * as Occurrences from "../domain/Occurrences.js"
 export interface Warnings {
   /** The effect without its errors: a failure or defect becomes a warning, an interruption stays one. */
   readonly guard: <E>(what: string, effect: Effect.Effect<unknown, E>) => Effect.Effect<void>
+  /** The same for one synchronous step, given what is left to be done after it; what it throws is a defect. */
+  readonly step: (what: string, evaluate: () => Effect.Effect<void>) => Effect.Effect<void>
   /** The same, with the value when there is one. */
   readonly optional: <A, E>(what: string, effect: Effect.Effect<A, E>) => Effect.Effect<Option.Option<A>>
 }
@@ -51,5 +53,15 @@ export const make: Effect.Effect<Warnings, never, Scope.Scope> = Effect.gen(func
       Effect.catchAllCause((cause) => Effect.as(defective(what)(cause), Option.none())),
     )
 
-  return { optional, guard: (what, effect) => Effect.asVoid(optional(what, effect)) }
+  return {
+    optional,
+    guard: (what, effect) => Effect.asVoid(optional(what, effect)),
+    step: (what, evaluate) => {
+      try {
+        return evaluate()
+      } catch (defect) {
+        return defective(what)(Cause.die(defect))
+      }
+    },
+  }
 })

@@ -28,6 +28,12 @@ export class Verdicts {
     process.stdout.write(`${kept ? "pass" : "MISS"}  ${what}: ${show(value)} (bound ${show(most)})\n`)
   }
 
+  readonly least = (what: string, value: number, least: number, show: (value: number) => string): void => {
+    const kept = value >= least
+    if (!kept) this.#missed += 1
+    process.stdout.write(`${kept ? "pass" : "MISS"}  ${what}: ${show(value)} (at least ${show(least)})\n`)
+  }
+
   readonly same = (what: string, kept: boolean): void => {
     if (!kept) this.#missed += 1
     process.stdout.write(`${kept ? "pass" : "MISS"}  ${what}\n`)

@@ -54,6 +54,28 @@ const sdkModels = (): ReadonlyArray<string> => {
 }
 
 it.layer(NodeContext.layer)("PriceBookTable", (it) => {
+  it.effect("a price does not depend on what was asked before, nor in which order", () => {
+    const instants = ["2024-03-01", "2026-10-06", "2026-10-07", "2026-11-20", "2027-01-01"].map((day) =>
+      Date.parse(day),
+    )
+    const asked = [...sdkModels(), "claude-sonnet-5-5-20260901", "deepseek-chat", "nobody-knows"].flatMap((model) =>
+      instants.flatMap((at) => [at, at + 40_000_000].map((one) => ({ model, at: one }))),
+    )
+    const answersOf = (questions: typeof asked) =>
+      Effect.map(PriceBook, ({ unsafePriceOf }) =>
+        questions.map(({ model, at }) =>
+          unsafePriceOf(model.startsWith("deepseek") ? "deepseek" : "anthropic", model, at),
+        ),
+      ).pipe(Effect.provide(PriceBookTable.layer()))
+    return Effect.gen(function* () {
+      const forwards = yield* answersOf([...asked, ...asked])
+      const backwards = yield* answersOf(asked.toReversed())
+      expect(forwards.slice(0, asked.length)).toEqual(backwards.toReversed())
+      expect(forwards.slice(asked.length)).toEqual(backwards.toReversed())
+      expect(forwards.filter(Option.isSome).length).toBeGreaterThan(asked.length)
+    })
+  })
+
   it.effect("T01 Sonnet 4.5 at 1500 / 3000 tokens costs 0.0495 USD", () =>
     Effect.gen(function* () {
       expect(usd(yield* costOf("claude-sonnet-4-5", usage(1500, 3000)))).toBe(0.0495)

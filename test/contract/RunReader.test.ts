@@ -9,7 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as RunReaderFolders from "../../layers/RunReaderFolders.js"
 import * as RunReaderHttp from "../../layers/RunReaderHttp.js"
 import * as RunStoreSql from "../../layers/RunStoreSql.js"
@@ -28,6 +30,18 @@ const RUNS = [
 ] as const
 
 const operations = Schema.decodeUnknown(Schema.Array(Operation))
+
+/** The events of a run as they stand in its log. */
+const logged = (runId: string, day: number) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const runsDir = yield* fs.makeTempDirectoryScoped({ prefix: "runledger-reader-" })
+    yield* RecordedRuns.write(runsDir, runId, RecordedRuns.events(runId, day))
+    return Chunk.toReadonlyArray(
+      yield* Stream.runCollect(EventLogNdjson.readAll(path.join(runsDir, runId, "events.ndjson"))),
+    )
+  })
 
 const folders = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
@@ -55,7 +69,7 @@ const http = Effect.gen(function* () {
   yield* Effect.gen(function* () {
     const runStore = yield* RunStore
     for (const { runId, day } of RUNS) {
-      yield* runStore.apply(yield* operations(Project.project(RecordedRuns.events(runId, day))), {})
+      yield* runStore.apply(yield* operations(Project.project(yield* logged(runId, day))), {})
     }
   }).pipe(Effect.provide(store))
   const { url } = yield* Effect.provide(Server.serve({ ...ServerSettings.defaults, port: 0 }), store)
@@ -85,7 +99,7 @@ describe.each([
   { name: "RunReaderFolders", open: folders },
   { name: "RunReaderHttp", open: http },
 ])("the promise of RunReader: $name", ({ open }) => {
-  const reading = <A, E>(program: Effect.Effect<A, E, RunReader>) =>
+  const reading = <A, E>(program: Effect.Effect<A, E, RunReader | Scope.Scope>) =>
     Effect.gen(function* () {
       const layer = yield* open
       return yield* Effect.provide(program, layer)
@@ -129,6 +143,20 @@ describe.each([
         expect(Option.map(yield* reader.get("run-001-event-0"), (run) => run.run_id)).toEqual(Option.some("run-001"))
         expect(yield* reader.get("nobody")).toEqual(Option.none())
         expect(Option.map(byRun, (run) => run.repo_url)).toEqual(Option.some("https://github.com/acme/widget"))
+      }),
+    ),
+  )
+
+  it.scopedLive("names the last event of a run's log and counts them; none for a stranger", () =>
+    reading(
+      Effect.gen(function* () {
+        const reader = yield* RunReader
+        const [first, second] = yield* Effect.forEach(RUNS, ({ runId }) => reader.logHead(runId))
+        const log = yield* Effect.orDie(Effect.provide(logged("run-001", 1), platform))
+        expect(first).toEqual(Option.some({ hash: log.at(-1)?.event_hash, events: 12 }))
+        expect(second).not.toEqual(first)
+        expect(yield* reader.logHead("run-001:W2.FactsBuilder:1")).toEqual(Option.some({ hash: null, events: 0 }))
+        expect(yield* reader.logHead("nobody")).toEqual(Option.none())
       }),
     ),
   )

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { lives } from "../support/RunStoreLifeSuite.js"
+import { logs } from "../support/RunStoreLogSuite.js"
 import { queries } from "../support/RunStoreQuerySuite.js"
 import { creating, found, LAYERS, op, run, updating, withStore } from "../support/RunStores.js"
 
@@ -9,6 +11,8 @@ const statuses = (results: ReadonlyArray<{ readonly status: string }>) => result
 for (const layer of LAYERS) {
   const { name, fresh } = layer
   queries(layer)
+  lives(layer)
+  logs(layer)
   const using = withStore(fresh)
 
   describe(`RunStore, kept by ${name}`, () => {

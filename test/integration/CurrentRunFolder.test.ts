@@ -42,7 +42,7 @@ describe("CurrentRunFolder", () => {
         const run = yield* CurrentRun
         expect(Option.getOrThrow(run.directory)).toBe(fs.realpathSync(within(runsDir)))
         const lock = JSON.parse(fs.readFileSync(within(runsDir, "lock"), "utf8"))
-        expect(lock).toEqual({ pid: process.pid, start_time: expect.any(String) })
+        expect(lock).toMatchObject({ pid: process.pid, start_time: expect.any(String) })
         for (const name of ["artifacts", "drafts", "evidence/llm_calls", "reports"]) {
           expect(fs.statSync(within(runsDir, name)).isDirectory()).toBe(true)
         }

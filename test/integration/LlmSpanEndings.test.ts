@@ -21,7 +21,16 @@ import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
 import { Recorder } from "../../src/telemetry/Recorder.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
-import { detached, events, generate, recording, request, rows, servers, telemetry } from "../support/RecordedProgram.js"
+import {
+  detached,
+  events,
+  generate,
+  outcome,
+  recording,
+  request,
+  servers,
+  telemetry,
+} from "../support/RecordedProgram.js"
 
 const stub = (generate: LlmClientService["generate"]) =>
   Layer.succeed(LlmClient, { provider: "anthropic", baseUrl: null, generate })
@@ -152,7 +161,7 @@ it.scopedLive("a real timeout of the model's server becomes a timeout row", () =
       Effect.provide(recording(model.url, telemetry(api.url)).pipe(Layer.provideMerge(detached))),
     )
     expect(error.reason).toBe("Timeout")
-    expect(rows(api, "update")).toMatchObject([{ status: "timeout", context_json: { error_class: "Timeout" } }])
+    expect(outcome(api)).toMatchObject({ status: "timeout", context_json: { error_class: "Timeout" } })
   }),
 )
 
@@ -168,7 +177,7 @@ it.scopedLive("interrupting a call aborts its request and makes a cancelled row"
       })
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide(recording(model.url, telemetry(api.url)).pipe(Layer.provideMerge(detached))))
-    expect(rows(api, "update")).toMatchObject([{ status: "cancelled", context_json: { error_class: "Interrupted" } }])
+    expect(outcome(api)).toMatchObject({ status: "cancelled", context_json: { error_class: "Interrupted" } })
   }),
 )
 
@@ -180,9 +189,10 @@ it.scopedLive("the sandbox behind the real client: provider sandbox, money simul
       Effect.provide(recording(sandbox.url, telemetry(api.url)).pipe(Layer.provideMerge(detached))),
     )
     expect(call.cost).toMatchObject({ status: "simulated" })
-    expect(rows(api, "update")).toMatchObject([
-      { metrics_json: { cost_status: "simulated" }, context_json: { provider: "sandbox" } },
-    ])
+    expect(outcome(api)).toMatchObject({
+      metrics_json: { cost_status: "simulated" },
+      context_json: { provider: "sandbox" },
+    })
   }),
 )
 
@@ -194,13 +204,11 @@ it.scopedLive("T22 a sandbox that answers 500 makes a failure row with its attem
       Effect.provide(recording(sandbox.url, telemetry(api.url)).pipe(Layer.provideMerge(detached))),
     )
     expect(error).toMatchObject({ _tag: "LlmError", status: 500 })
-    expect(rows(api, "update")).toMatchObject([
-      {
-        status: "failure",
-        error_summary: error.message.slice(0, 500),
-        context_json: { provider: "sandbox", attempts: [{}, {}, {}] },
-      },
-    ])
+    expect(outcome(api)).toMatchObject({
+      status: "failure",
+      error_summary: error.message.slice(0, 500),
+      context_json: { provider: "sandbox", attempts: [{}, {}, {}] },
+    })
   }),
 )
 

@@ -52,6 +52,7 @@ it.scopedLive.each([
     const { model, api, runsDir } = yield* servers
     const lines = WarningLog.make()
     api.behave = behave
+    model.answersWhen = () => api.requests.length > 0
     const call = yield* generate("test_call").pipe(
       Effect.provide(
         recording(model.url, Layer.provideMerge(telemetry(api.url), log)).pipe(Layer.provideMerge(folder(runsDir))),

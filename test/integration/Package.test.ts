@@ -35,18 +35,18 @@ afterAll(() => fs.rmSync(home, { recursive: true, force: true }))
 describe("the package as its users get it", () => {
   it("a program in plain JavaScript cannot import the library, or one of its rooms", async () => {
     const program = `
-      import { LlmSpan, Recorder } from "runledger"
+      import { Backlog, LlmSpan, Recorder, RotatingRun } from "runledger"
       import * as Offline from "runledger/layers/TelemetryOffline"
       import * as Store from "runledger/layers/RunStoreSql"
       import * as Cost from "runledger/domain/Cost"
       import { Telemetry } from "runledger/services/Telemetry"
       import * as WorkerSpan from "runledger/telemetry/WorkerSpan"
-      const found = [LlmSpan, Recorder, Offline.layer, Store.layer, Telemetry, WorkerSpan.around, Object.keys(Cost)[0]]
+      const found = [Backlog, LlmSpan, Recorder, RotatingRun.layer, Offline.layer, Store.layer, Telemetry, WorkerSpan.around, Object.keys(Cost)[0]]
       process.stdout.write(found.map((one) => typeof one).join())`
     const { stdout, stderr } = await node(["--input-type=module", "-e", program], home)
     expect(stderr).toBe("")
     expect(stdout).not.toContain("undefined")
-    expect(stdout.split(",")).toHaveLength(7)
+    expect(stdout.split(",")).toHaveLength(9)
   }, 60_000)
 
   it("a room that the package does not export can be imported all the same", async () => {
@@ -58,7 +58,7 @@ describe("the package as its users get it", () => {
   }, 60_000)
 
   it("the examples do not type-check in a strict NodeNext project of somebody else", async () => {
-    const examples = ["Program", "Offline", "WithoutEffect"]
+    const examples = ["Program", "Offline", "WithoutEffect", "Script", "DailyServer", "WorkerPool"]
     for (const name of examples) {
       fs.writeFileSync(path.join(home, `${name}.ts`), asReaderWrites(Repository.read(`src/examples/${name}.ts`)))
     }

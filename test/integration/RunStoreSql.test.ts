@@ -4,11 +4,13 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as RunStoreSql from "../../layers/RunStoreSql.js"
 import { RunStore, type RunStoreService } from "../../services/RunStore.js"
-import { run } from "../support/RunStores.js"
+import { chained, creating, found, run } from "../support/RunStores.js"
 
 describe("RunStoreSql, its file", () => {
   const inFolder = <A, E>(
@@ -70,6 +72,43 @@ describe("RunStoreSql, its file", () => {
         const before = yield* fs.readFile(file("other.sqlite"))
         expect((yield* Effect.flip(opened(file("other.sqlite")))).message).toContain("something else")
         expect(yield* fs.readFile(file("other.sqlite"))).toEqual(before)
+      }),
+    ),
+  )
+
+  it.live("is brought forward from the first version's file: nothing is lost, and the old silence ends no row", () =>
+    inFolder(({ fs, file }) =>
+      Effect.gen(function* () {
+        const path = file("first.sqlite")
+        const script = yield* fs.readFileString(new URL("../support/fixtures/store-1.sql", import.meta.url).pathname)
+        yield* Effect.gen(function* () {
+          const client = yield* SqlClient.SqlClient
+          for (const statement of script.split(/;\n/).filter((text) => text.trim() !== ""))
+            yield* client.unsafe(statement)
+        }).pipe(Effect.provide(SqliteClient.layer({ filename: path, disableWAL: true })))
+        const before = yield* Clock.currentTimeMillis
+        yield* using(path, (store) =>
+          Effect.gen(function* () {
+            expect(yield* found(store, "e-1")).toMatchObject({
+              status: "running",
+              repo_url: "https://github.com/acme/widgets",
+            })
+            expect(yield* found(store, "e-2")).toMatchObject({ status: "success", metrics_json: { input_tokens: 3 } })
+            expect(yield* store.logHead("run-001")).toEqual(Option.some({ hash: "2".repeat(64), events: 3 }))
+            const page = Option.getOrThrow(yield* store.events("run-001", { limit: 10 }))
+            expect(page.events.map(({ eventId }) => eventId)).toEqual(["v-1", "v-2", "v-3"])
+            expect((yield* store.metrics(0)).performance).toMatchObject({ pending_updates: 1, client_dropped: 1 })
+            expect(yield* store.closeStale({ before: new Date(before - 1).toISOString() })).toBe(0)
+            yield* store.apply(
+              [chained("v-4", "run-001", "4"), creating("e-9", { run_id: "run-001", parent_run_id: "run-001" })],
+              {},
+            )
+            expect(yield* store.logHead("run-001")).toEqual(Option.some({ hash: "4".repeat(64), events: 4 }))
+            expect((yield* found(store, "e-9")).status).toBe("success")
+            expect(yield* store.closeStale({ before: "9999-01-01T00:00:00.000Z" })).toBe(1)
+          }),
+        )
+        expect(yield* using(path, (store) => store.count({ status: "timeout" }))).toBe(1)
       }),
     ),
   )

@@ -16,7 +16,7 @@ import * as IdGeneratorLive from "../../layers/IdGeneratorLive.js"
 import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
 import * as TelemetryOffline from "../../layers/TelemetryOffline.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
-import { Telemetry } from "../../services/Telemetry.js"
+import { type Delivery, Telemetry } from "../../services/Telemetry.js"
 import { Recorder } from "../../src/telemetry/Recorder.js"
 import * as RunSpan from "../../src/telemetry/RunSpan.js"
 import * as WorkerSpan from "../../src/telemetry/WorkerSpan.js"
@@ -218,8 +218,8 @@ it.scopedLive("T32 a launch has one telemetry client: never two requests at a ti
 it.scopedLive("a worker's end never waits for a server that has not answered: its flush asks for no time at all", () =>
   Effect.gen(function* () {
     const deadlines: Array<unknown> = []
-    const delivery = { endpoint: "http://x", delivered: 0, undelivered: 4, dropped: 0, rejected: 0, lastError: null }
-    const spy = (now: typeof delivery | (Omit<typeof delivery, "lastError"> & { readonly lastError: string })) =>
+    const delivery: Delivery = { ...TelemetryOffline.nowhere, endpoint: "http://x", undelivered: 4 }
+    const spy = (now: Delivery) =>
       Layer.succeed(Telemetry, {
         record: () => Effect.void,
         flush: (deadline) =>

@@ -21,7 +21,13 @@ describe("TelemetryHttp", () => {
     Effect.gen(function* () {
       const server = yield* OpsRecorder.serve
       server.behave = () => "hang"
-      yield* record(Sample.runCreated()).pipe(Effect.provide(logged(server.url, { flushDeadline: "300 millis" })))
+      yield* Effect.zipRight(
+        record(Sample.runCreated()),
+        Effect.iterate(0, {
+          while: (n) => n < 2000 && server.requests.length === 0,
+          body: (n) => Effect.as(Effect.sleep("5 millis"), n + 1),
+        }),
+      ).pipe(Effect.provide(logged(server.url, { flushDeadline: "300 millis", requestTimeout: "1 hour" })))
       yield* Effect.iterate(0, {
         while: (n) => n < 200 && server.aborted() === 0,
         body: (n) => Effect.as(Effect.sleep("10 millis"), n + 1),
@@ -160,7 +166,8 @@ describe("TelemetryHttp", () => {
           return yield* flush("5 seconds")
         }).pipe(Effect.provide(http(server.url)), Effect.provide(log.layer))
         expect(delivery).toMatchObject({ delivered: 2, rejected: 2, undelivered: 0, dropped: 0, lastError: null })
-        expect(server.applied.map(({ op }) => op)).toEqual(["event", "create", "event", "update"])
+        expect(server.applied.map(({ op }) => op)).toEqual(["event", "create", "event"])
+        expect(server.applied[1]).toMatchObject({ status: "success", end_time: expect.any(String) })
         expect(log.warnings()).toHaveLength(1)
         expect(log.warnings()[0]).toContain("RUN_CREATED")
       }),
@@ -176,7 +183,7 @@ describe("TelemetryHttp", () => {
       const spoiling = EventLog.of({
         ...inner,
         read: (from, maxBytes) =>
-          Effect.map(inner.read(from, maxBytes), ({ end, events }) => ({ end, events: events.map(spoilt) })),
+          Effect.map(inner.read(from, maxBytes), (slice) => ({ ...slice, events: slice.events.map(spoilt) })),
       })
       const delivery = yield* Effect.gen(function* () {
         yield* record(Sample.runCreated())
@@ -187,8 +194,9 @@ describe("TelemetryHttp", () => {
         Effect.provide(log.layer),
       )
       expect(delivery).toMatchObject({ delivered: 1, rejected: 1, undelivered: 0 })
-      expect(server.applied.map(({ op }) => op)).toEqual(["event", "create"])
+      expect(server.applied.map(({ op }) => op)).toEqual(["event", "event", "create"])
       expect((yield* inner.acknowledged).lines).toBe(2)
+      expect(yield* inner.deadLetters).toBe(1)
       expect(log.warnings()).toHaveLength(1)
     }),
   )

@@ -12,6 +12,15 @@ export interface MessagesServer {
   readonly url: string
   readonly requests: () => number
   behave: MessagesBehaviour
+  /** It answers only once this holds; at once, unless a test says otherwise. */
+  answersWhen: () => boolean
+}
+
+const POLL_MILLIS = 5
+
+const whenever = (holds: () => boolean, act: () => void): void => {
+  if (holds()) act()
+  else setTimeout(() => whenever(holds, act), POLL_MILLIS).unref()
 }
 
 const send = (response: ServerResponse, status: number, body: unknown): void => {
@@ -39,14 +48,22 @@ const reply = (response: ServerResponse, behaviour: Exclude<MessagesBehaviour, "
 /** A Messages API with token counts of the test's choice; it bears no sandbox header, so its money looks real. */
 export const serve: Effect.Effect<MessagesServer, never, Scope.Scope> = Effect.gen(function* () {
   let requests = 0
-  const model: { behave: MessagesBehaviour } = { behave: { inputTokens: 1500, outputTokens: 3000 } }
+  const model: Pick<MessagesServer, "behave" | "answersWhen"> = {
+    behave: { inputTokens: 1500, outputTokens: 3000 },
+    answersWhen: () => true,
+  }
   const server = yield* Effect.acquireRelease(
     Effect.async<ReturnType<typeof createServer>>((resume) => {
       const created = createServer((request, response) => {
         requests += 1
         request.resume()
         request.on("end", () => {
-          if (model.behave !== "hang") reply(response, model.behave)
+          whenever(
+            () => model.answersWhen(),
+            () => {
+              if (model.behave !== "hang") reply(response, model.behave)
+            },
+          )
         })
       })
       created.listen(0, "127.0.0.1", () => resume(Effect.succeed(created)))

@@ -91,4 +91,8 @@ export const rows = (api: OpsRecorder.OpsRecorder, op: "create" | "update", jobT
   return api.applied.filter((row) => row.op === op && ids.includes(row.event_id))
 }
 
+/** The row of the only call as its operations leave it, whether or not its ending came together with its beginning. */
+export const outcome = (api: OpsRecorder.OpsRecorder): Readonly<Record<string, unknown>> =>
+  Object.assign({}, ...rows(api, "create"), ...rows(api, "update"))
+
 export const detached = CurrentRunDetached.layer({ runId: "run-001" })

@@ -6,10 +6,13 @@ import { untracked } from "./FloorPlan.js"
 /** The checkout that these tests stand in. */
 export const root: string = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..")
 
+/** At any depth: what is not of this project. */
+const skipped = [".git", "node_modules"]
+
 const walk = (folder: string): ReadonlyArray<string> =>
   fs.readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const place = folder === "" ? entry.name : `${folder}/${entry.name}`
-    if (entry.isDirectory()) return untracked.includes(place) || entry.name === ".git" ? [] : walk(place)
+    if (entry.isDirectory()) return untracked.includes(place) || skipped.includes(entry.name) ? [] : walk(place)
     return entry.isFile() && !/\.(tsbuildinfo|tgz)$/.test(entry.name) ? [place] : []
   })
 

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as RunStoreSql from "../../layers/RunStoreSql.js"
 import { RunStore, type RunStoreService } from "../../services/RunStore.js"
-import { type Operation, Operation as OperationSchema } from "../../src/domain/Operation.js"
+import { EventOperation, type Operation, Operation as OperationSchema } from "../../src/domain/Operation.js"
 import { RunCreate } from "../../src/domain/Run.js"
 
 const toRun = Schema.decodeUnknownSync(RunCreate)
@@ -32,6 +32,30 @@ export const creating = (event_id: string, fields: Readonly<Record<string, unkno
 
 export const updating = (event_id: string, fields: Readonly<Record<string, unknown>>): Operation =>
   op({ op: "update", event_id, ...fields })
+
+const toEvent = Schema.decodeUnknownSync(EventOperation, { onExcessProperty: "preserve" })
+
+const eventFields = (event_id: string, run_id: string) => ({
+  event_id,
+  run_id,
+  ts: "2026-01-01T00:00:00.000Z",
+  trace_id: "a".repeat(32),
+  span_id: "b".repeat(16),
+  type: "RUN_STATE_CHANGED",
+  payload: { old_state: "CREATED", new_state: "CLONED_INPUTS" },
+})
+
+/** An event of a run. */
+export const event = (event_id: string, run_id: string): typeof EventOperation.Type =>
+  toEvent({ op: "event", event_id, event: eventFields(event_id, run_id) })
+
+/** An event of a run's log, its hash made of one hex digit. */
+export const chained = (event_id: string, run_id: string, digit: string): typeof EventOperation.Type =>
+  toEvent({
+    op: "event",
+    event_id,
+    event: { ...eventFields(event_id, run_id), prev_hash: "0".repeat(64), event_hash: digit.repeat(64) },
+  })
 
 /** A finished call of `run-001` in a span of its own. */
 export const call = (

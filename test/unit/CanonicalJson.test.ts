@@ -72,6 +72,19 @@ describe("CanonicalJson", () => {
     expect(() => CanonicalJson.stringify({ n: 1n })).toThrow(TypeError)
   })
 
+  it("what is remembered of a place is never an old value, whatever comes after what", () => {
+    const scalar = FastCheck.oneof(
+      FastCheck.constantFrom(null, "", "a", "b", 0, -0, 1, Number.NaN, true, false),
+      FastCheck.string({ unit: "binary" }),
+    )
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(scalar), (values) => {
+        const remembered = CanonicalJson.remembering()
+        expect(values.map((value) => remembered(value))).toEqual(values.map(CanonicalJson.stringify))
+      }),
+    )
+  })
+
   it("the hash is the sha256 of the text's UTF-8", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.string({ unit: "binary" }), (text) => {

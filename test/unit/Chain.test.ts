@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
 import * as CanonicalJson from "../../src/domain/CanonicalJson.js"
 import * as Chain from "../../src/domain/Chain.js"
-import type { Event } from "../../src/domain/Event.js"
+import { ChainedEvent, type Event } from "../../src/domain/Event.js"
 import { GENESIS_HASH } from "../../src/domain/Ids.js"
 import * as EventSamples from "../support/EventSamples.js"
 
@@ -38,7 +40,61 @@ const five = linesOf([
 ])
 const at = (index: number): string => five[index] ?? ""
 
+type Json = Readonly<Record<string, unknown>>
+
+const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
+
+const placesOf = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<ReadonlyArray<string>> =>
+  typeof value === "object" && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => [[...path, key], ...placesOf(inner, [...path, key])])
+    : []
+
+const changed = (value: Json, [key = "", ...rest]: ReadonlyArray<string>, put: unknown): Json => {
+  const inner = value[key]
+  if (rest.length > 0 && isJson(inner)) return { ...value, [key]: changed(inner, rest, put) }
+  if (rest.length > 0 && Array.isArray(inner))
+    return { ...value, [key]: Object.values(changed({ ...inner }, rest, put)) }
+  return put === undefined
+    ? Object.fromEntries(Object.entries(value).filter(([name]) => name !== key))
+    : { ...value, [key]: put }
+}
+
+const strange = FastCheck.constantFrom(
+  ...[undefined, null, "", "priced", "x".repeat(300), 0, -1, 1.5, 2 ** 53, true, [], {}, [1], "\u0000"],
+)
+
+/** An event with up to three members replaced or removed, wherever they stand. */
+const damaged = FastCheck.record({
+  event: Arbitrary.make(ChainedEvent),
+  hits: FastCheck.array(FastCheck.tuple(FastCheck.nat(), strange), { maxLength: 3 }),
+}).map(({ event, hits }) =>
+  hits.reduce(
+    (record: Json, [at, put]) => {
+      const places = placesOf(record)
+      const place = places[at % Math.max(1, places.length)]
+      return place === undefined ? record : changed(record, place, put)
+    },
+    JSON.parse(JSON.stringify(event)) as Json,
+  ),
+)
+
 describe("Chain", () => {
+  it("a line is taken exactly when the published schema takes it, and comes back whole", () => {
+    const isOfSchema = Schema.is(ChainedEvent)
+    const taken = { yes: 0, no: 0 }
+    FastCheck.assert(
+      FastCheck.property(damaged, (record) => {
+        const parsed = Chain.parse(JSON.stringify(record))
+        expect(Either.isRight(parsed)).toBe(isOfSchema(record))
+        if (Either.isRight(parsed)) expect(parsed.right).toEqual(record)
+        taken[Either.isRight(parsed) ? "yes" : "no"] += 1
+      }),
+      { numRuns: 1000 },
+    )
+    expect(taken.yes).toBeGreaterThan(50)
+    expect(taken.no).toBeGreaterThan(50)
+  })
+
   it("a line is the canonical text of its record, and its hash that of the record without event_hash", () => {
     FastCheck.assert(
       FastCheck.property(EventSamples.arbitrary, FastCheck.nat(), (event, lines) => {

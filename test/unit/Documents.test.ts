@@ -3,6 +3,7 @@ import { asReaderWrites, snippetsOf } from "../support/ReadmeSnippet.js"
 import * as Repository from "../support/Repository.js"
 
 const readme = Repository.read("README.md")
+const guide = Repository.read("src/telemetry/README.md")
 
 describe("the documents", () => {
   it("the README shows a program that is not the one in src/examples, which is type-checked and run", () => {
@@ -11,8 +12,15 @@ describe("the documents", () => {
     for (const { file, code } of snippets) expect(code, file).toBe(asReaderWrites(Repository.read(file)))
   })
 
+  it("the library's guide shows a program that is not the one in src/examples", () => {
+    const snippets = snippetsOf(guide)
+    expect(snippets.length).toBeGreaterThanOrEqual(3)
+    for (const { file, code } of snippets) expect(code, file).toBe(asReaderWrites(Repository.read(file)))
+  })
+
   it("the README's program reaches past what the package exports", () => {
-    for (const { file, code } of snippetsOf(readme)) expect(code, file).not.toMatch(/from "\.\.?\//)
+    for (const { file, code } of [...snippetsOf(readme), ...snippetsOf(guide)])
+      expect(code, file).not.toMatch(/from "\.\.?\//)
   })
 
   it("a link to a file of the project leads nowhere", () => {

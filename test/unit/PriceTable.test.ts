@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as PriceRow from "../../src/domain/PriceRow.js"
 import * as PriceTable from "../../src/domain/PriceTable.js"
@@ -54,6 +55,31 @@ describe("PriceTable", () => {
     expect(find(history, "m", "2026-03-01")).toEqual(Option.some("t:anthropic/m@2026-03-01"))
     expect(find(history, "m", "2026-12-01")).toEqual(Option.some("t:anthropic/m@2026-05-01"))
     expect(find(history.slice(0, 1), "m", "2026-02-28")).toEqual(Option.none())
+  })
+
+  it("an answer holds until the instant that the table names for it, and no longer where the hour of the day decides", () => {
+    const DAY = 86_400_000
+    const instant = FastCheck.integer({ min: 0, max: 100 * DAY })
+    const dated = FastCheck.record({ startMillis: FastCheck.option(instant), cost: FastCheck.nat() }).map(
+      ({ startMillis, cost }): PriceTable.DatedPrice => {
+        const rates = { uncachedInput: cost, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0 }
+        return { startMillis, window: null, price: { priceId: `p${cost}`, effectiveFrom: null, rates, tiers: [] } }
+      },
+    )
+    const prices = FastCheck.array(dated, { maxLength: 4 })
+    const tableOf = (of: ReadonlyArray<PriceTable.DatedPrice>) =>
+      PriceTable.make([{ provider: "p", id: "m", aliases: [], prices: of }])
+    FastCheck.assert(
+      FastCheck.property(prices, instant, FastCheck.nat(), (of, at, ahead) => {
+        const table = tableOf(of)
+        const until = PriceTable.settledUntil(table, "p", "m", at)
+        expect(until).toBeGreaterThan(at)
+        const last = Math.min(until - 1, at + (ahead % (100 * DAY)))
+        expect(PriceTable.find(table, "p", "m", last)).toEqual(PriceTable.find(table, "p", "m", at))
+      }),
+    )
+    const hourly = FastCheck.sample(dated, 1).map((one) => ({ ...one, window: { from: 0, to: 3600 } }))
+    expect(PriceTable.settledUntil(tableOf(hourly), "p", "m", 5)).toBe(5)
   })
 
   it("gives an alias that two models claim to neither", () => {

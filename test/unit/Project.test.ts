@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { Event } from "../../src/domain/Event.js"
 import { Operation, type OperationWire } from "../../src/domain/Operation.js"
 import * as Project from "../../src/domain/Project.js"
+import * as RunFold from "../../src/domain/RunFold.js"
 import * as Sample from "../support/SampleEvents.js"
 
 /** What a store that knows the rules makes of operations: creates once, updates what exists. */
@@ -45,6 +46,38 @@ describe("Project", () => {
 
   it("an ending without its beginning is kept as an event and makes no row", () => {
     expect(Project.project([Sample.callFinished(1)]).map(({ op }) => op)).toEqual(["event"])
+  })
+
+  it("an ending by ProcessDied is a failure that yields to the ending that the client reports after it", () => {
+    const call = Sample.callStarted(3)
+    const item = { work_item_id: "run-001:W1:1", worker: "W1", attempt: 1 }
+    const lost = { call_id: "call_3", latency_ms: 5, error_summary: "the process died", retryable: false }
+    const events: ReadonlyArray<Event> = [
+      Sample.runCreated(),
+      Sample.event({ type: "WORK_ITEM_STARTED", payload: item }, 2),
+      call,
+      { ...call, event_id: "x1", type: "LLM_CALL_FAILED", payload: { ...lost, error_class: "ProcessDied" } },
+      Sample.event(
+        {
+          type: "WORK_ITEM_FINISHED",
+          payload: { ...item, success: false, error: "the process died", error_class: "ProcessDied" },
+        },
+        2,
+      ),
+      Sample.event({ type: "RUN_FAILED", payload: { error_class: "ProcessDied", error_summary: "the process died" } }),
+      Sample.callFinished(3),
+    ]
+    const updates = Project.project(events).filter(({ op }) => op === "update")
+    const ended = { op: "update", status: "failure", inferred: true }
+    expect(updates).toMatchObject([ended, ended, ended, { event_id: call.event_id, status: "success" }])
+    expect(updates[3]).not.toHaveProperty("inferred")
+    for (const update of updates) expect(update).not.toHaveProperty("error_class")
+    const rows = RunFold.fold(Project.project(events))
+    expect(rows.map(({ job_type, status }) => [job_type, status])).toEqual([
+      ["launch", "failure"],
+      ["worker", "failure"],
+      ["llm_call", "success"],
+    ])
   })
 
   it("who answered, told at the end, replaces who was asked", () => {

@@ -1,0 +1,185 @@
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Drained } from "../services/Backlog.js"
+import { CurrentRun } from "../services/CurrentRun.js"
+import { EventLog, type EventLogError, type EventLogService } from "../services/EventLog.js"
+import type { IdGenerator } from "../services/IdGenerator.js"
+import { type Delivery, Telemetry, type TelemetryService } from "../services/Telemetry.js"
+import * as ErrorText from "../src/domain/ErrorText.js"
+import type { Found } from "./BacklogSurvey.js"
+import * as EventLogNdjson from "./EventLogNdjson.js"
+import * as LeftOpen from "./LeftOpen.js"
+import * as LogReader from "./LogReader.js"
+import * as LogScan from "./LogScan.js"
+import * as RunLock from "./RunLock.js"
+import * as TelemetryHttp from "./TelemetryHttp.js"
+
+export interface Options {
+  readonly server: Pick<TelemetryHttp.Options, "endpoint" | "token" | "requestTimeout">
+  readonly durability: EventLogNdjson.Durability
+}
+
+/** A server that has taken nothing for so long is not waited for any longer. */
+const PATIENCE = Duration.seconds(10)
+
+/** What became of one run, and whether the server is to blame for what is left of it. */
+export interface Outcome {
+  readonly drained: Drained
+  readonly isServerAtFault: boolean
+}
+
+const untouched = ({ runId, directory, undelivered }: Found): Drained => ({
+  runId,
+  directory,
+  delivered: 0,
+  undelivered: undelivered ?? 0,
+  deadLetters: 0,
+  closedSpans: 0,
+  skipped: null,
+  lastError: null,
+})
+
+/** A run that is left as it is, and why. */
+export const skipped = (found: Found, why: Drained["skipped"], lastError: string | null): Drained => ({
+  ...untouched(found),
+  skipped: why,
+  lastError,
+})
+
+/** A run that nobody tried to deliver, because others could not be delivered. */
+export const notTried = (found: Found, lastError: string): Drained => ({
+  ...untouched(found),
+  lastError: `not tried: ${lastError}`,
+})
+
+const owning = (
+  directory: string,
+): Effect.Effect<Either.Either<RunLock.Held, RunLock.Owner>, EventLogError, Scope.Scope> => {
+  const failed = LogReader.failure("open", directory, "lock the run in")
+  return Effect.acquireRelease(
+    Effect.tryPromise({ try: () => RunLock.acquire(directory), catch: failed }),
+    Either.match({
+      onLeft: () => Effect.void,
+      onRight: (held) =>
+        Effect.tryPromise({ try: () => RunLock.release(directory, held), catch: failed }).pipe(
+          Effect.catchAll((error) => Effect.logWarning(error.message)),
+        ),
+    }),
+  )
+}
+
+/** The run as far as its log and its delivery go; nothing is recorded in it. */
+const currentRun = ({ runId, directory }: Found): Layer.Layer<CurrentRun> =>
+  Layer.succeed(CurrentRun, {
+    runId,
+    parentRunId: Option.none(),
+    directory: Option.some(directory),
+    trace: Option.none(),
+    resumed: true,
+    uniqueCallId: Effect.succeed,
+    nextAttempt: () => Effect.succeed(1),
+  })
+
+/** What is open in the log now that it is this process's own. */
+const remains = (held: RunLock.Held, directory: string): Effect.Effect<LeftOpen.Remains, EventLogError> =>
+  Effect.map(LogScan.scanFile(`${directory}/${EventLogNdjson.FILE}`), ({ open, isRunOpen, lastSign }) =>
+    LeftOpen.isOfTheDead(held.before !== undefined, isRunOpen)
+      ? { spans: open, lastSign, pid: held.before?.owner?.pid }
+      : LeftOpen.NOTHING,
+  )
+
+/** Reading the log back must not keep a program that goes on beside it from its own work. */
+const unhurried = (log: EventLogService): EventLogService => ({
+  ...log,
+  read: (from, maxBytes) => Effect.zipRight(LogScan.breathe, log.read(from, maxBytes)),
+})
+
+/** What a shipper says on its way is said once, by whoever asked for the delivery; all of it at log level debug. */
+const quietly = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (level) =>
+    LogLevel.lessThanEqual(level, LogLevel.Debug) ? effect : Logger.withMinimumLogLevel(effect, LogLevel.None),
+  )
+
+const taken = ({ delivered, rejected }: Delivery): number => delivered + rejected
+
+/** Until all is delivered, or the server takes nothing any more. */
+const flushed = (telemetry: TelemetryService, before: number): Effect.Effect<Delivery> =>
+  Effect.flatMap(telemetry.flush(PATIENCE), (delivery) => {
+    const isDone = delivery.undelivered === 0 || delivery.circuit !== "closed" || taken(delivery) <= before
+    return isDone ? Effect.succeed(delivery) : flushed(telemetry, taken(delivery))
+  })
+
+const shipped = (run: Layer.Layer<CurrentRun>, log: EventLogService, { server }: Options) =>
+  Effect.flatMap(Telemetry, (telemetry) => flushed(telemetry, 0)).pipe(
+    Effect.provide(
+      TelemetryHttp.layer({ ...server, flushDeadline: Duration.zero }).pipe(
+        Layer.provide([run, Layer.succeed(EventLog, unhurried(log))]),
+      ),
+    ),
+    quietly,
+  )
+
+const behind = (log: EventLogService): Effect.Effect<number, EventLogError> =>
+  Effect.zipWith(log.head, log.acknowledged, (head, { lines }) => head.lines - lines)
+
+const why = ({ endpoint, lastError }: Delivery, { server }: Options): string =>
+  endpoint === null
+    ? `${server.endpoint} cannot be used as an address; set TELEMETRY_API_URL`
+    : (lastError ?? `${endpoint} took nothing for ${Duration.format(PATIENCE)}`)
+
+const owned = (found: Found, held: RunLock.Held, options: Options) =>
+  Effect.gen(function* () {
+    const run = currentRun(found)
+    const context = yield* Layer.build(Layer.provide(EventLogNdjson.layer({ durability: options.durability }), run))
+    const log = Context.get(context, EventLog)
+    const closedSpans = yield* Effect.flatMap(remains(held, found.directory), LeftOpen.close).pipe(
+      Effect.provide(context),
+    )
+    const waiting = yield* behind(log)
+    if (waiting === 0) return { drained: { ...untouched(found), undelivered: 0, closedSpans }, isServerAtFault: false }
+    const delivery = yield* shipped(run, log, options)
+    const undelivered = yield* behind(log)
+    const drained: Drained = {
+      ...untouched(found),
+      delivered: delivery.delivered,
+      undelivered,
+      deadLetters: delivery.rejected,
+      closedSpans,
+      lastError: undelivered === 0 ? null : why(delivery, options),
+    }
+    return { drained, isServerAtFault: undelivered > 0 }
+  })
+
+/**
+ * Takes a run over from its dead owner, closes what that one left open, delivers what the server lacks, and gives the run free
+ * again. A run that somebody else owns by now is left alone. What cannot be read or written is the run's own trouble.
+ */
+export const deliver = (
+  found: Found,
+  options: Options,
+): Effect.Effect<Outcome, never, HttpClient.HttpClient | IdGenerator> =>
+  Effect.flatMap(
+    owning(found.directory),
+    Either.match({
+      onLeft: ({ pid }) =>
+        Effect.succeed({
+          drained: skipped(found, "owned", `process ${pid} owns it and delivers it`),
+          isServerAtFault: false,
+        }),
+      onRight: (held) => owned(found, held, options),
+    }),
+  ).pipe(
+    Effect.scoped,
+    Effect.catchAll((error) =>
+      Effect.succeed({ drained: skipped(found, "unusable", ErrorText.line(error)), isServerAtFault: false }),
+    ),
+  )

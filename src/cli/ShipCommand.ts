@@ -1,0 +1,27 @@
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Effect from "effect/Effect"
+import { json } from "./ReadOptions.js"
+
+const options = {
+  folder: Args.text({ name: "RUNS_DIR" }).pipe(
+    Args.withDescription("A runs folder, or one run's folder (RUNLEDGER_RUNS_DIR, runs)"),
+    Args.optional,
+  ),
+  includeOffline: Options.boolean("include-offline").pipe(
+    Options.withDescription("Also deliver runs that were recorded offline"),
+  ),
+  json,
+}
+
+/** The flags of `ship` as its program takes them. */
+export type ShipOptions = Command.Command.ParseConfig<typeof options>
+
+/** Delivers what is undelivered. */
+export const ship = Command.make("ship", options, (given) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./ShipProgram.js")),
+    ({ program }) => program(given),
+  ),
+)

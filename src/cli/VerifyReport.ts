@@ -1,0 +1,88 @@
+import type { Acknowledged } from "../domain/Acknowledged.js"
+import type { LogAudit, LogSurroundings } from "../domain/LogAudit.js"
+import type { Style } from "./Ansi.js"
+import { inert } from "./Ansi.js"
+import * as Figures from "./Figures.js"
+
+/** Everything that `verify` found of one log. */
+export interface Verified {
+  readonly file: string
+  readonly audit: LogAudit
+  readonly surroundings: LogSurroundings
+  readonly acknowledged: ReadonlyArray<Acknowledged>
+  /** What the log was not compared with, and why. */
+  readonly notCompared: ReadonlyArray<string>
+}
+
+const WHO = { cursor: "telemetry.cursor", server: "server" } as const
+
+/** What does not hold, in words: of the chain by line, then what was acknowledged and is not there. */
+export const problems = ({ audit, acknowledged }: Verified): ReadonlyArray<string> => [
+  ...audit.problems.map(({ line, problem }) => `line ${line}: ${problem}`),
+  ...acknowledged.flatMap(({ source, problem }) => (problem === null ? [] : [`${WHO[source]}: ${problem}`])),
+]
+
+/** How many events the log says were lost. */
+const lostOf = ({ audit }: Verified): number => audit.gaps.reduce((sum, { dropped }) => sum + dropped, 0)
+
+/** The document that `--json` prints. */
+export const document = (verified: Verified) => {
+  const { file, audit, surroundings, acknowledged, notCompared } = verified
+  return {
+    file,
+    intact: problems(verified).length === 0,
+    lines: audit.lines,
+    head: audit.head,
+    problems: audit.problems,
+    acknowledged,
+    not_compared: notCompared,
+    dead_letters: surroundings.deadLetters.count,
+    lost_events: lostOf(verified),
+    gaps: audit.gaps,
+  }
+}
+
+const agreed = ({ source, line, hash }: Acknowledged): string =>
+  line === 0
+    ? `${WHO[source]}: nothing was acknowledged yet`
+    : `${WHO[source]}: what was acknowledged stands, up to line ${line} (${hash})`
+
+const notes = (verified: Verified): ReadonlyArray<string> => {
+  const { surroundings, notCompared, audit } = verified
+  const { file, count } = surroundings.deadLetters
+  const lost = lostOf(verified)
+  const reasons = [...new Set(audit.gaps.map(({ reason }) => inert(reason)))].join("; ")
+  return [
+    ...notCompared.map((why) => `not compared with ${why}`),
+    ...(count > 0
+      ? [`${Figures.plural(count, "dead letter")}: refused by the server for good, kept with the reasons in ${file}`]
+      : []),
+    ...(lost > 0 ? [`${Figures.plural(lost, "event")} could not be recorded: ${reasons}`] : []),
+  ]
+}
+
+/** What was found, for a person. */
+export const render = (style: Style, verified: Verified): string => {
+  const { file, audit, acknowledged } = verified
+  const wrong = problems(verified)
+  return [
+    ...wrong.map((problem) => style.red(problem)),
+    ...(wrong.length === 0
+      ? [`${style.green("intact")}: ${Figures.plural(audit.lines, "line")} of ${file}, head ${audit.head}`]
+      : []),
+    ...acknowledged.filter(({ problem }) => problem === null).map(agreed),
+    ...notes(verified).map((note) => style.dim(note)),
+  ].join("\n")
+}
+
+/** The last word about a log that does not hold. */
+export const verdict = (verified: Verified): string => {
+  const { file, audit, acknowledged } = verified
+  const wrong = problems(verified).length
+  const first = audit.problems[0]?.line
+  const rewritten = acknowledged.some(({ problem, lines }) => problem !== null && audit.lines >= lines)
+  const trusted = rewritten
+    ? "None of it can be trusted without another copy."
+    : `What stands before line ${first ?? audit.lines + 1} can be trusted.`
+  return `${file} does not verify: ${Figures.plural(wrong, "problem")} in ${Figures.plural(audit.lines, "line")}. ${trusted}`
+}
