@@ -8,6 +8,7 @@ import { Backlog, type BacklogService, type Drained, type DrainOptions } from ".
 import * as BacklogRun from "./BacklogRun.js"
 import * as BacklogSurvey from "./BacklogSurvey.js"
 import type * as EventLogNdjson from "./EventLogNdjson.js"
+import * as FileProblem from "./FileProblem.js"
 import * as IdGeneratorLive from "./IdGeneratorLive.js"
 import * as TelemetryHttp from "./TelemetryHttp.js"
 
@@ -25,14 +26,33 @@ export interface Options extends Pick<TelemetryHttp.Options, "endpoint" | "token
 const TROUBLED_RUNS = 3
 
 /** What keeps a run from being drained; null when something is to be done for it, undefined when nothing is. */
-const obstacle = (found: BacklogSurvey.Found, { includeOffline }: DrainOptions): Drained | null | undefined => {
+const obstacle = (found: BacklogSurvey.Found, { includeOffline, force }: DrainOptions): Drained | null | undefined => {
   if (found.undelivered === null) return BacklogRun.skipped(found, "unusable", found.problem)
   if (found.undelivered === 0 && found.openSpans === 0) return undefined
   if (found.owner !== null) {
     return BacklogRun.skipped(found, "owned", `process ${found.owner} owns it and delivers it`)
   }
+  if (found.doubt !== null && force !== true) return BacklogRun.skipped(found, "unknown", found.doubt)
   if (found.offline && !includeOffline) return BacklogRun.skipped(found, "offline", null)
   return null
+}
+
+/** Words of the operating system for a server that no connection can be made to: another run would fare no better. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ETIMEDOUT",
+  "UND_ERR_CONNECT_TIMEOUT",
+])
+
+const isUnreachable = (error: unknown): boolean => {
+  if (!(error instanceof Error)) return false
+  return UNREACHABLE.has(FileProblem.code(error) ?? "") || isUnreachable(error.cause)
 }
 
 /** How the server does over one drain. */
@@ -48,17 +68,24 @@ const make = (options: Options): Effect.Effect<BacklogService, never, HttpClient
     const server = { endpoint, token, ...(requestTimeout === undefined ? {} : { requestTimeout }) }
     const excluded = options.exclude === undefined ? undefined : nodePath.resolve(options.exclude)
 
-    const deliver = (found: BacklogSurvey.Found, trouble: Ref.Ref<Trouble>) =>
+    const deliver = (found: BacklogSurvey.Found, asked: DrainOptions, trouble: Ref.Ref<Trouble>) =>
       Effect.gen(function* () {
-        const answered = yield* Ref.make(false)
-        const watched = HttpClient.tap(http, () => Ref.set(answered, true))
-        const { drained, isServerAtFault } = yield* BacklogRun.deliver(found, { server, durability }).pipe(
-          Effect.provideService(HttpClient.HttpClient, watched),
+        yield* asked.onDelivering ?? Effect.void
+        const unreachable = yield* Ref.make(false)
+        const watched = http.pipe(
+          HttpClient.tap(() => Ref.set(unreachable, false)),
+          HttpClient.tapError((error) => Ref.set(unreachable, isUnreachable(error))),
         )
+        const { drained, isServerAtFault } = yield* BacklogRun.deliver(found, {
+          server,
+          durability,
+          force: asked.force === true,
+          fromStart: asked.fromStart === true,
+        }).pipe(Effect.provideService(HttpClient.HttpClient, watched))
         if (drained.delivered > 0) yield* Ref.set(trouble, { runs: 0, giveUp: null })
         if (!isServerAtFault) return drained
         const runs = (yield* Ref.get(trouble)).runs + 1
-        const isHopeless = runs >= TROUBLED_RUNS || !(yield* Ref.get(answered))
+        const isHopeless = runs >= TROUBLED_RUNS || (yield* Ref.get(unreachable))
         yield* Ref.set(trouble, { runs, giveUp: isHopeless ? drained.lastError : null })
         return drained
       })
@@ -68,13 +95,14 @@ const make = (options: Options): Effect.Effect<BacklogService, never, HttpClient
         const hindered = obstacle(found, asked)
         if (hindered !== null) return hindered
         const { giveUp } = yield* Ref.get(trouble)
-        return giveUp === null ? yield* deliver(found, trouble) : BacklogRun.notTried(found, giveUp)
+        return giveUp === null ? yield* deliver(found, asked, trouble) : BacklogRun.notTried(found, giveUp)
       })
 
     const drain: BacklogService["drain"] = (asked) =>
       Effect.gen(function* () {
         const trouble = yield* Ref.make<Trouble>({ runs: 0, giveUp: null })
-        const runs = yield* BacklogSurvey.survey(runsDir, { only, gaps: false })
+        const { force, fromStart, inPassing } = asked
+        const runs = yield* BacklogSurvey.survey(runsDir, { only, gaps: false, force, fromStart, inPassing })
         const drained = yield* Effect.forEach(
           runs.filter(({ directory }) => directory !== excluded),
           (found) =>
@@ -86,7 +114,7 @@ const make = (options: Options): Effect.Effect<BacklogService, never, HttpClient
       }).pipe(Effect.provide(IdGeneratorLive.layer))
 
     const survey: BacklogService["survey"] = Effect.map(BacklogSurvey.survey(runsDir, { only, gaps: true }), (runs) =>
-      runs.map(({ startedAt: _startedAt, ...run }) => run),
+      runs.map(({ startedAt: _startedAt, doubt: _doubt, ...run }) => run),
     )
 
     return { survey, drain }
@@ -95,9 +123,10 @@ const make = (options: Options): Effect.Effect<BacklogService, never, HttpClient
 /**
  * The backlogs of the run folders under `runsDir`. A survey reads of each log what stands behind its cursor, and the whole of
  * one that a dead process left, in pieces of a quarter of a mebibyte. A drain takes over, one at a time and the oldest first,
- * runs without a live owner in which something is undelivered or left open; no other file is written. Where the server lets a
- * connection fail, or takes nothing of three runs in a row, the rest is not tried; a server that takes nothing of a run for ten
- * seconds has failed it. While it works it yields to the rest of the program, and one request is under way at most.
+ * runs without a live owner in which something is undelivered or left open; no other file is written. Where no
+ * connection can be made, or the server takes nothing of three runs in a row, the rest is not tried; a server that takes nothing of
+ * a run for ten seconds, and for two request time-outs, has failed it. A run whose owner may be alive where nobody here can see
+ * it is left alone unless `force` is set. While it works it yields to the rest of the program, and one request is under way at most.
  */
 export const layer = (options: Options): Layer.Layer<Backlog, never, HttpClient.HttpClient> =>
   Layer.effect(Backlog, make(options))

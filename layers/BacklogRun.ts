@@ -1,3 +1,5 @@
+import * as fs from "node:fs"
+import * as nodePath from "node:path"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,22 +16,37 @@ import { CurrentRun } from "../services/CurrentRun.js"
 import { EventLog, type EventLogError, type EventLogService } from "../services/EventLog.js"
 import type { IdGenerator } from "../services/IdGenerator.js"
 import { type Delivery, Telemetry, type TelemetryService } from "../services/Telemetry.js"
+import * as Endpoint from "../src/domain/Endpoint.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
-import type { Found } from "./BacklogSurvey.js"
+import * as BacklogSurvey from "./BacklogSurvey.js"
 import * as EventLogNdjson from "./EventLogNdjson.js"
 import * as LeftOpen from "./LeftOpen.js"
+import * as LogCursor from "./LogCursor.js"
 import * as LogReader from "./LogReader.js"
 import * as LogScan from "./LogScan.js"
 import * as RunLock from "./RunLock.js"
 import * as TelemetryHttp from "./TelemetryHttp.js"
 
+type Found = BacklogSurvey.Found
+
 export interface Options {
   readonly server: Pick<TelemetryHttp.Options, "endpoint" | "token" | "requestTimeout">
   readonly durability: EventLogNdjson.Durability
+  /** See `DrainOptions`. */
+  readonly force: boolean
+  readonly fromStart: boolean
 }
 
+const LEAST_PATIENCE = Duration.seconds(10)
+/** A slow server must be able to answer, and once more where a stretch of the log takes several requests. */
+const PATIENT_REQUESTS = 2
+
 /** A server that has taken nothing for so long is not waited for any longer. */
-const PATIENCE = Duration.seconds(10)
+export const patience = ({ server }: Pick<Options, "server">): Duration.Duration =>
+  Duration.max(
+    LEAST_PATIENCE,
+    Duration.times(server.requestTimeout ?? TelemetryHttp.DEFAULT_REQUEST_TIMEOUT, PATIENT_REQUESTS),
+  )
 
 /** What became of one run, and whether the server is to blame for what is left of it. */
 export interface Outcome {
@@ -61,12 +78,18 @@ export const notTried = (found: Found, lastError: string): Drained => ({
   lastError: `not tried: ${lastError}`,
 })
 
+const leftTo = (found: Found, taken: RunLock.Taken): Drained =>
+  taken._tag === "Owned"
+    ? skipped(found, "owned", `process ${taken.owner.pid} owns it and delivers it`)
+    : skipped(found, "unknown", BacklogSurvey.doubtOf(found.directory, taken))
+
 const owning = (
   directory: string,
-): Effect.Effect<Either.Either<RunLock.Held, RunLock.Owner>, EventLogError, Scope.Scope> => {
+  options: RunLock.Options,
+): Effect.Effect<Either.Either<RunLock.Held, RunLock.Taken>, EventLogError, Scope.Scope> => {
   const failed = LogReader.failure("open", directory, "lock the run in")
   return Effect.acquireRelease(
-    Effect.tryPromise({ try: () => RunLock.acquire(directory), catch: failed }),
+    Effect.tryPromise({ try: () => RunLock.acquire(directory, options), catch: failed }),
     Either.match({
       onLeft: () => Effect.void,
       onRight: (held) =>
@@ -112,16 +135,16 @@ const quietly = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R
 const taken = ({ delivered, rejected }: Delivery): number => delivered + rejected
 
 /** Until all is delivered, or the server takes nothing any more. */
-const flushed = (telemetry: TelemetryService, before: number): Effect.Effect<Delivery> =>
-  Effect.flatMap(telemetry.flush(PATIENCE), (delivery) => {
+const flushed = (telemetry: TelemetryService, patient: Duration.Duration, before: number): Effect.Effect<Delivery> =>
+  Effect.flatMap(telemetry.flush(patient), (delivery) => {
     const isDone = delivery.undelivered === 0 || delivery.circuit !== "closed" || taken(delivery) <= before
-    return isDone ? Effect.succeed(delivery) : flushed(telemetry, taken(delivery))
+    return isDone ? Effect.succeed(delivery) : flushed(telemetry, patient, taken(delivery))
   })
 
-const shipped = (run: Layer.Layer<CurrentRun>, log: EventLogService, { server }: Options) =>
-  Effect.flatMap(Telemetry, (telemetry) => flushed(telemetry, 0)).pipe(
+const shipped = (run: Layer.Layer<CurrentRun>, log: EventLogService, options: Options) =>
+  Effect.flatMap(Telemetry, (telemetry) => flushed(telemetry, patience(options), 0)).pipe(
     Effect.provide(
-      TelemetryHttp.layer({ ...server, flushDeadline: Duration.zero }).pipe(
+      TelemetryHttp.layer({ ...options.server, flushDeadline: Duration.zero }).pipe(
         Layer.provide([run, Layer.succeed(EventLog, unhurried(log))]),
       ),
     ),
@@ -131,10 +154,19 @@ const shipped = (run: Layer.Layer<CurrentRun>, log: EventLogService, { server }:
 const behind = (log: EventLogService): Effect.Effect<number, EventLogError> =>
   Effect.zipWith(log.head, log.acknowledged, (head, { lines }) => head.lines - lines)
 
-const why = ({ endpoint, lastError }: Delivery, { server }: Options): string =>
+const why = ({ endpoint, lastError }: Delivery, options: Options): string =>
   endpoint === null
-    ? `${server.endpoint} cannot be used as an address; set TELEMETRY_API_URL`
-    : (lastError ?? `${endpoint} took nothing for ${Duration.format(PATIENCE)}`)
+    ? `${Endpoint.shown(options.server.endpoint)} cannot be used as an address; set TELEMETRY_API_URL`
+    : (lastError ?? `${endpoint} took nothing for ${Duration.format(patience(options))}`)
+
+/** What on this side keeps a delivery from being finished; undefined when nothing does. */
+const hindrance = (directory: string, { undelivered, endpoint }: Delivery): string | undefined => {
+  const log = nodePath.join(directory, EventLogNdjson.FILE)
+  if (!fs.existsSync(log)) return `${log} is gone: the run's folder was removed while it was delivered`
+  if (endpoint === null || undelivered > 0) return undefined
+  const cursor = nodePath.join(directory, LogCursor.FILE)
+  return `the server has them all, but ${cursor} cannot be written: move away what stands in its place, make room or give permission; until then they are sent again, which does no harm`
+}
 
 const owned = (found: Found, held: RunLock.Held, options: Options) =>
   Effect.gen(function* () {
@@ -144,19 +176,21 @@ const owned = (found: Found, held: RunLock.Held, options: Options) =>
     const closedSpans = yield* Effect.flatMap(remains(held, found.directory), LeftOpen.close).pipe(
       Effect.provide(context),
     )
+    if (options.fromStart) yield* log.acknowledge(LogReader.START)
     const waiting = yield* behind(log)
     if (waiting === 0) return { drained: { ...untouched(found), undelivered: 0, closedSpans }, isServerAtFault: false }
     const delivery = yield* shipped(run, log, options)
     const undelivered = yield* behind(log)
+    const hindered = undelivered === 0 ? undefined : hindrance(found.directory, delivery)
     const drained: Drained = {
       ...untouched(found),
       delivered: delivery.delivered,
       undelivered,
       deadLetters: delivery.rejected,
       closedSpans,
-      lastError: undelivered === 0 ? null : why(delivery, options),
+      lastError: undelivered === 0 ? null : (hindered ?? why(delivery, options)),
     }
-    return { drained, isServerAtFault: undelivered > 0 }
+    return { drained, isServerAtFault: undelivered > 0 && hindered === undefined }
   })
 
 /**
@@ -168,13 +202,9 @@ export const deliver = (
   options: Options,
 ): Effect.Effect<Outcome, never, HttpClient.HttpClient | IdGenerator> =>
   Effect.flatMap(
-    owning(found.directory),
+    owning(found.directory, options),
     Either.match({
-      onLeft: ({ pid }) =>
-        Effect.succeed({
-          drained: skipped(found, "owned", `process ${pid} owns it and delivers it`),
-          isServerAtFault: false,
-        }),
+      onLeft: (taken) => Effect.succeed({ drained: leftTo(found, taken), isServerAtFault: false }),
       onRight: (held) => owned(found, held, options),
     }),
   ).pipe(

@@ -19,11 +19,17 @@ import * as RunLock from "./RunLock.js"
 /** A run's backlog, and when the run began. */
 export interface Found extends RunBacklog {
   readonly startedAt: string
+  /** Why nobody can tell from here whether its owner is alive; null when that can be told. */
+  readonly doubt: string | null
 }
 
 export interface Options {
   /** Also tell what the whole log must be read for: events that it reports as lost. */
   readonly gaps: boolean
+  /** See `DrainOptions`. */
+  readonly force?: boolean | undefined
+  readonly fromStart?: boolean | undefined
+  readonly inPassing?: boolean | undefined
 }
 
 interface Cursor {
@@ -42,24 +48,49 @@ const misfit = (fd: number, { offset, hash }: LogPosition, size: number): string
 /** How far the server has acknowledged, as the file beside the log says. One that cannot be believed stands at the start. */
 const cursorOf = async (fd: number, directory: string, size: number): Promise<Cursor> => {
   const path = nodePath.join(directory, LogCursor.FILE)
-  const ignored = (why: string, offline: boolean): Cursor => ({
+  const ignored = (problem: string, offline: boolean): Cursor => ({
     position: LogReader.START,
     offline,
-    problem: `${path} does not fit its log (${why})${FROM_START}`,
+    problem: `${problem}${FROM_START}`,
   })
-  const cursor = await LogCursor.read(path)
+  const unfit = (why: string, offline: boolean): Cursor => ignored(`${path} does not fit its log (${why})`, offline)
+  const cursor = await LogCursor.read(path).catch((cause: unknown) => FileProblem.explain("read", path, cause))
+  if (typeof cursor === "string") return ignored(cursor, false)
   if (cursor === undefined) return { position: LogReader.START, offline: true, problem: null }
   return Either.match(cursor, {
-    onLeft: (why) => ignored(why, false),
+    onLeft: (why) => unfit(why, false),
     onRight: ({ position, held }) => {
       const why = misfit(fd, position, size)
-      return why === null ? { position, offline: held, problem: null } : ignored(why, held)
+      return why === null ? { position, offline: held, problem: null } : unfit(why, held)
     },
   })
 }
 
-const lettersBeside = (directory: string): number =>
-  DeadLetterFile.make(nodePath.join(directory, DeadLetterFile.FILE)).count()
+/** How many dead letters a run has, or why that cannot be told: it keeps nothing from being delivered. */
+const lettersBeside = (directory: string): Either.Either<number, string> => {
+  const path = nodePath.join(directory, DeadLetterFile.FILE)
+  return Either.try({
+    try: () => DeadLetterFile.make(path).count(),
+    catch: (cause) => FileProblem.explain("count the refused operations in", path, cause),
+  })
+}
+
+/** What the files beside a log tell of it: that a drain in passing has nothing to do for it. */
+const isPassedOver = async (directory: string, path: string): Promise<boolean> => {
+  const cursor = await LogCursor.read(nodePath.join(directory, LogCursor.FILE))
+  if (cursor === undefined) return true
+  const { _tag } = await RunLock.standing(directory)
+  if (_tag === "Owned" || _tag === "Unknown") return true
+  if (Either.isLeft(cursor)) return false
+  const { held, position } = cursor.right
+  return held || (_tag === "Free" && fs.lstatSync(path).size === position.offset)
+}
+
+/** Why a run is left alone of which nobody can tell from here whether its owner is alive, and what to do. */
+export const doubtOf = (
+  directory: string,
+  { where }: Extract<RunLock.Standing, { readonly _tag: "Unknown" }>,
+): string => `${RunLock.doubt(directory, where)}; if it is not: runledger ship --force`
 
 const readLog = (directory: string, path: string, options: Options) =>
   Effect.gen(function* () {
@@ -69,14 +100,15 @@ const readLog = (directory: string, path: string, options: Options) =>
     const first = yield* Effect.try({ try: () => LogScan.firstEvent(fd), catch: failed })
     const cursor = yield* Effect.tryPromise({ try: () => cursorOf(fd, directory, size), catch: failed })
     const standing = yield* Effect.tryPromise({ try: () => RunLock.standing(directory), catch: failed })
-    const deadLetters = yield* Effect.try({ try: () => lettersBeside(directory), catch: failed })
-    const isBehind = cursor.position.offset < size
-    const mayBeOpen = standing._tag === "Dead" || (standing._tag === "Free" && isBehind)
-    const scan = yield* LogScan.scan(fd, path, size, {
-      countFrom: cursor.position.offset,
-      whole: options.gaps || mayBeOpen,
-    })
-    const openSpans = mayBeOpen && LeftOpen.isOfTheDead(standing._tag === "Dead", scan.isRunOpen) ? scan.open.length : 0
+    const letters = lettersBeside(directory)
+    const isLeft = standing._tag === "Dead" || (standing._tag === "Unknown" && options.force === true)
+    const isTaken = !isLeft && standing._tag !== "Free"
+    const countFrom = options.fromStart === true && !isTaken ? 0 : cursor.position.offset
+    const mayBeOpen = isLeft || (standing._tag === "Free" && cursor.position.offset < size)
+    const scan = yield* LogScan.scan(fd, path, size, { countFrom, whole: options.gaps || mayBeOpen })
+    const openSpans = mayBeOpen && LeftOpen.isOfTheDead(isLeft, scan.isRunOpen) ? scan.open.length : 0
+    const doubt = standing._tag === "Unknown" ? doubtOf(directory, standing) : null
+    const problems = [cursor.problem, Either.isLeft(letters) ? letters.left : null, doubt].filter((one) => one !== null)
     return {
       runId: first?.run_id ?? nodePath.basename(directory),
       directory,
@@ -86,9 +118,10 @@ const readLog = (directory: string, path: string, options: Options) =>
       offline: cursor.offline,
       owner: standing._tag === "Owned" ? standing.owner.pid : null,
       openSpans,
-      deadLetters,
+      deadLetters: Either.getOrElse(letters, () => 0),
       lost: scan.lost,
-      problem: cursor.problem,
+      doubt,
+      problem: problems.length === 0 ? null : problems.join("; "),
     } satisfies Found
   }).pipe(Effect.scoped)
 
@@ -103,17 +136,25 @@ const unreadable = (directory: string, { message }: EventLogError): Found => ({
   openSpans: 0,
   deadLetters: 0,
   lost: 0,
+  doubt: null,
   problem: message,
 })
 
-/** How one run stands; undefined for a folder without an event log. Changes nothing, and what goes wrong is its `problem`. */
+/** How one run stands; undefined for a folder without an event log, and for one that is passed over. Changes nothing, and what goes wrong is its `problem`. */
 export const look = (directory: string, options: Options): Effect.Effect<Found | undefined> => {
   const path = nodePath.join(directory, EventLogNdjson.FILE)
   const isThere = Effect.sync(() => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined)
-  return Effect.if(isThere, {
-    onTrue: () => readLog(directory, path, options),
-    onFalse: () => Effect.succeed(undefined),
-  }).pipe(
+  const isMeant = Effect.promise(async () => {
+    if (options.inPassing !== true) return true
+    return !(await isPassedOver(directory, path).catch(() => false))
+  })
+  return Effect.if(
+    Effect.zipWith(isThere, isMeant, (there, meant) => there && meant),
+    {
+      onTrue: () => readLog(directory, path, options),
+      onFalse: () => Effect.succeed(undefined),
+    },
+  ).pipe(
     Effect.catchAll((error) => Effect.succeed(unreadable(directory, error))),
     Effect.catchAllDefect((cause) =>
       Effect.succeed(

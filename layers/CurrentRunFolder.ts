@@ -141,19 +141,24 @@ const findFolder = (root: string, runId: string): Effect.Effect<Folder, RunFolde
     return stat.isDirectory() ? { runId, path } : yield* notAFolder(path, "a file")
   })
 
-const owned = (folder: Folder, owner: RunLock.Owner) =>
+const whose = (path: string, taken: RunLock.Taken): string =>
+  taken._tag === "Owned"
+    ? `belongs to process ${taken.owner.pid}, which is still running: wait for it, stop that process, or begin a run of your own`
+    : `is not free, ${RunLock.doubt(path, taken.where)}: if it is not, remove that lock file and try again`
+
+const owned = (folder: Folder, taken: RunLock.Taken) =>
   new RunFolderError({
     reason: "owned",
     path: folder.path,
-    pid: owner.pid,
-    message: `run ${folder.runId} belongs to process ${owner.pid}, which is still running: wait for it, stop that process, or begin a run of your own`,
+    ...(taken._tag === "Owned" ? { pid: taken.owner.pid } : {}),
+    message: `run ${folder.runId} ${whose(folder.path, taken)}`,
   })
 
 const lock = (folder: Folder): Effect.Effect<RunLock.Held, RunFolderError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.flatMap(
       attempt("lock the run's folder", folder.path, () => RunLock.acquire(folder.path)),
-      Either.match({ onLeft: (owner) => owned(folder, owner), onRight: (held) => Effect.succeed(held) }),
+      Either.match({ onLeft: (taken) => owned(folder, taken), onRight: (held) => Effect.succeed(held) }),
     ),
     (held) =>
       attempt("unlock the run's folder", folder.path, () => RunLock.release(folder.path, held)).pipe(

@@ -7,10 +7,12 @@ import {
   EventLogError,
   type EventLogService,
   type LogPosition,
+  type LogSlice,
 } from "../services/EventLog.js"
 import * as Chain from "../src/domain/Chain.js"
 import * as DeadLetter from "../src/domain/DeadLetter.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
+import * as LogLine from "./LogLine.js"
 import * as UnsafeAppend from "./UnsafeAppend.js"
 
 const PATH = "memory"
@@ -44,26 +46,15 @@ const make = (): EventLogService => {
   let acknowledged = START
   const letters = new Map<string, DeadLetter.DeadLetter>()
 
-  const read = (from: LogPosition, maxBytes: number) => {
-    const events: Array<ChainedEvent> = []
-    const texts: Array<string> = []
-    const skipped: Array<string> = []
-    let hash = from.hash
+  const read = (from: LogPosition, maxBytes: number): LogSlice => {
     let offset = from.offset
-    for (let bytes = 0; offset < lines.length && (offset === from.offset || bytes < maxBytes); offset++) {
-      const line = lines[offset] ?? ""
-      bytes += line.length
+    for (let bytes = 0; offset < lines.length; offset++) {
+      bytes += lines[offset]?.length ?? 0
       if (offset > from.offset && bytes > maxBytes) break
-      Either.match(Chain.parse(line), {
-        onLeft: (problem) => skipped.push(`line ${offset + 1} ${problem}`),
-        onRight: (event) => {
-          events.push(event)
-          texts.push(line)
-          hash = event.event_hash
-        },
-      })
     }
-    return { slice: { events, texts, end: { offset, lines: offset, hash } }, skipped }
+    const taken = lines.slice(from.offset, offset).map((line) => Either.right(line))
+    const { hash, ...contents } = LogLine.contents(taken, from)
+    return { ...contents, end: { offset, lines: offset, hash } }
   }
 
   const append = (event: Event): ChainedEvent => {
@@ -75,16 +66,7 @@ const make = (): EventLogService => {
 
   return EventLog.of({
     append: UnsafeAppend.appending(append, refused),
-    read: (from, maxBytes) =>
-      Effect.suspend(() => {
-        const { slice, skipped } = read(from, maxBytes)
-        return Effect.as(
-          skipped.length === 0
-            ? Effect.void
-            : Effect.logWarning(`${skipped.length} line(s) of the log left out: ${skipped.slice(0, 3).join("; ")}`),
-          slice,
-        )
-      }),
+    read: (from, maxBytes) => Effect.sync(() => read(from, maxBytes)),
     head: Effect.sync(() => head),
     acknowledged: Effect.sync(() => acknowledged),
     acknowledge: (position) =>
@@ -99,7 +81,10 @@ const make = (): EventLogService => {
         acknowledged = position
         return Effect.void
       }),
-    setAside: (letter) => Effect.sync(() => void letters.set(DeadLetter.identity(letter), letter)),
+    setAside: (refused) =>
+      Effect.sync(() => {
+        for (const letter of refused) letters.set(DeadLetter.identity(letter), letter)
+      }),
     deadLetters: Effect.sync(() => letters.size),
     verify: Effect.sync(() => verify(lines, head.hash)),
   })

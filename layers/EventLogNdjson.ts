@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { CurrentRun } from "../services/CurrentRun.js"
-import { EventLog, EventLogError, type EventLogService, type LogPosition } from "../services/EventLog.js"
+import { EventLog, EventLogError, type EventLogService, type LogPosition, type LogSlice } from "../services/EventLog.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
 import * as DeadLetterFile from "./DeadLetterFile.js"
 import * as GroupSync from "./GroupSync.js"
@@ -40,13 +40,20 @@ interface Opened {
   readonly setAside: string | undefined
 }
 
+/** What has no line of a chain is emptied by recovery: only the torn beginning of a first line may be. */
+const refuseForeign = (fd: number, size: number, soundEnd: number): void => {
+  if (size === 0 || soundEnd > 0 || LogFile.isTornFirst(fd, size)) return
+  throw new Error("it is not a Runledger log, and nothing in it was touched; move it away")
+}
+
 const recover = (fd: number, path: string, durability: Durability): Opened => {
   const { size } = fs.fstatSync(fd)
   const { offset, hash } = LogFile.soundEnd(fd, size)
+  refuseForeign(fd, size, offset)
   const setAside = offset === size ? undefined : LogFile.setAside(fd, path, offset, size)
   if (durability === "power") {
     fs.fdatasyncSync(fd)
-    GroupSync.syncFolder(nodePath.dirname(path))
+    GroupSync.syncFolders(nodePath.dirname(path))
   }
   return { fd, end: { offset, lines: LogFile.countLines(fd, offset), hash }, setAside }
 }
@@ -80,19 +87,14 @@ const reading =
   (writer: LogWriter.LogWriter, path: string, to: () => number): EventLogService["read"] =>
   (from, maxBytes) =>
     Effect.try({
-      try: (): LogReader.Reading => {
+      try: (): LogSlice => {
         const descriptor = writer.descriptor()
         const most = Math.min(maxBytes, to() - from.offset)
         const recent = most > 0 ? writer.recent(from, most) : undefined
-        return recent === undefined
-          ? LogReader.readSlice(descriptor, from, to(), maxBytes)
-          : { slice: recent, skipped: [] }
+        return recent ?? LogReader.readSlice(descriptor, from, to(), maxBytes)
       },
       catch: LogReader.failure("read", path, "read the event log"),
-    }).pipe(
-      Effect.tap(({ skipped }) => LogReader.warnSkipped(path, skipped)),
-      Effect.map(({ slice }) => slice),
-    )
+    })
 
 /** The cursor of a log: kept in memory, and in a file that is believed only when it fits the log. */
 const makeCursor = (writer: LogWriter.LogWriter, path: string) => {
@@ -171,8 +173,9 @@ const make = (options: Options): Effect.Effect<EventLogService, EventLogError, C
     const writer = LogWriter.make(fd, end)
     const cursor = makeCursor(writer, path)
     if (options.held === true) yield* cursor.hold
-    const letters = DeadLetterFile.make(nodePath.join(nodePath.dirname(path), DeadLetterFile.FILE))
-    const settingAside = LogReader.failure("set aside", path, "set a refused operation aside beside")
+    const letterFile = nodePath.join(nodePath.dirname(path), DeadLetterFile.FILE)
+    const letters = DeadLetterFile.make(letterFile)
+    const settingAside = LogReader.failure("set aside", letterFile, "set a refused operation aside in")
     const oneAtATime = yield* Effect.makeSemaphore(1)
     const append = UnsafeAppend.appending(writer.append, ({ type }) =>
       LogReader.failure("append", path, `append ${type} to`),
@@ -201,8 +204,8 @@ const make = (options: Options): Effect.Effect<EventLogService, EventLogError, C
       head: Effect.sync(writer.head),
       acknowledged: oneAtATime.withPermits(1)(cursor.acknowledged),
       acknowledge: (position) => oneAtATime.withPermits(1)(Effect.uninterruptible(cursor.save(position))),
-      setAside: (letter) => Effect.try({ try: () => letters.add(letter), catch: settingAside }),
-      deadLetters: Effect.try({ try: letters.count, catch: settingAside }),
+      setAside: (refused) => Effect.tryPromise({ try: () => letters.add(refused), catch: settingAside }),
+      deadLetters: Effect.tryPromise({ try: letters.counted, catch: settingAside }),
       verify: Effect.flatMap(
         Effect.try({ try: writer.descriptor, catch: LogReader.failure("read", path, "verify the event log") }),
         (descriptor) => LogReader.verify(descriptor, path, writer.head().offset),
@@ -212,11 +215,13 @@ const make = (options: Options): Effect.Effect<EventLogService, EventLogError, C
 
 /**
  * Keeps the current run's `events.ndjson`: one descriptor, a whole line a write, one order for all fibers. Opening recovers
- * the chain; a torn end is copied to `events.torn-<n>`, cut off and warned of. A failed append cuts the log back to its last
- * whole line. With `durability: power` nothing is read back, and so delivered, before it is on the disk; a failed flush fails every
+ * the chain; a torn end is copied to `events.torn-<n>`, cut off and warned of; a file without a line of a chain is none of
+ * ours and is left as it is. Opening reads the file once, synchronously, to count its lines: about a second for 800 MB. A
+ * failed append cuts the log back to its last whole line. With `durability: power` the names of the file and of the folders
+ * above it are flushed too, and nothing is read back, and so delivered, before it is on the disk; a failed flush fails every
  * later append too: they are written and delivered but not promised.
- * A cursor that does not fit the log is ignored with a warning. Fails to build when the run has no folder or the file cannot be
- * opened. Its scope closes the file.
+ * A cursor that does not fit the log is ignored with a warning. Fails to build when the run has no folder, the file cannot be
+ * opened or is no log. Its scope closes the file.
  */
 export const layer = (options: Options): Layer.Layer<EventLog, EventLogError, CurrentRun> =>
   Layer.scoped(EventLog, make(options))

@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
 import * as Config from "effect/Config"
@@ -28,6 +29,8 @@ const FOLDER = "evidence/llm_calls"
 const FOLDER_MODE = 0o700
 const MAX_BYTES = 256 * 1024 * 1024
 const READ_CONCURRENCY = 8
+/** Up to here a file is written at once: handing it to another thread and back takes longer. */
+const AT_ONCE_CHARACTERS = 256 * 1024
 
 const relativePath = (callId: string): string => `${FOLDER}/${fileName(callId)}.json`
 
@@ -55,11 +58,13 @@ const resolveFolder = async (runDirectory: string): Promise<string | undefined> 
   }
 }
 
-const makeFolder = async (runDirectory: string): Promise<string> => {
-  await PrivateFile.folder(nodePath.join(runDirectory, "evidence"), FOLDER_MODE)
-  await PrivateFile.folder(nodePath.join(runDirectory, FOLDER), FOLDER_MODE)
-  const folder = await resolveFolder(runDirectory)
-  if (folder === undefined) throw new Error("it vanished while it was made")
+/** The evidence folder of a run, made where it is missing, resolved; throws when a link leads elsewhere. */
+const makeFolder = (runDirectory: string): string => {
+  const path = nodePath.join(runDirectory, FOLDER)
+  PrivateFile.folder(nodePath.join(runDirectory, "evidence"), FOLDER_MODE)
+  PrivateFile.folder(path, FOLDER_MODE)
+  const folder = realpathSync.native(path)
+  if (folder !== nodePath.join(realpathSync.native(runDirectory), FOLDER)) throw leavesRun(folder)
   return folder
 }
 
@@ -135,16 +140,21 @@ export const fromDirectory = (runDirectory: string, options: Options): Effect.Ef
       ),
     )
 
-    const write = (evidence: Evidence): Effect.Effect<void, EvidenceError> => {
-      const path = nodePath.join(root, relativePath(evidence.call_id))
-      return Effect.zipRight(
-        attempt("put", "write the evidence", path, async () => {
-          const folder = await makeFolder(root)
-          await PrivateFile.replace(nodePath.join(folder, nodePath.basename(path)), textOf(evidence), "process")
-        }),
+    const writeFile = (path: string, text: string): Effect.Effect<void, EvidenceError> => {
+      const place = () => nodePath.join(makeFolder(root), nodePath.basename(path))
+      return text.length <= AT_ONCE_CHARACTERS
+        ? Effect.try({
+            try: () => PrivateFile.replaceNow(place(), text),
+            catch: failure("put", path, "write the evidence"),
+          })
+        : attempt("put", "write the evidence", path, async () => PrivateFile.replace(place(), text, "process"))
+    }
+
+    const write = (evidence: Evidence): Effect.Effect<void, EvidenceError> =>
+      Effect.zipRight(
+        Effect.suspend(() => writeFile(nodePath.join(root, relativePath(evidence.call_id)), textOf(evidence))),
         oneAtATime(Effect.sync(() => index?.set(evidence))),
       )
-    }
 
     const get = (callId: string): Effect.Effect<Option.Option<Evidence>, EvidenceError> =>
       Effect.gen(function* () {

@@ -1,4 +1,5 @@
 import * as fs from "node:fs"
+import * as nodePath from "node:path"
 import * as Effect from "effect/Effect"
 
 /** Flushes a file to the disk for many waiters at once. */
@@ -61,5 +62,30 @@ export const syncFolder = (path: string): void => {
       throw cause
   } finally {
     fs.closeSync(fd)
+  }
+}
+
+/** The folders above a folder, on its own file system. */
+const above = (path: string): ReadonlyArray<string> => {
+  const parent = nodePath.dirname(path)
+  return parent !== path && fs.statSync(parent).dev === fs.statSync(path).dev ? [parent, ...above(parent)] : []
+}
+
+const isDenied = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM")
+
+/**
+ * Makes the names in a folder durable, and its own name and those above it, whoever made them: up to where the file system is
+ * mounted. Folders above it that this process may not read are left out: another user's, which stood there before. Throws.
+ */
+export const syncFolders = (path: string): void => {
+  const folder = fs.realpathSync(path)
+  syncFolder(folder)
+  for (const parent of above(folder)) {
+    try {
+      syncFolder(parent)
+    } catch (cause) {
+      if (!isDenied(cause)) throw cause
+    }
   }
 }

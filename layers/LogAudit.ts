@@ -2,15 +2,20 @@ import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type { ChainReport, EventLogError } from "../services/EventLog.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent } from "../src/domain/Event.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
+import * as JsonText from "../src/domain/JsonText.js"
 import type { LogAudit, LogSurroundings, LostEvents } from "../src/domain/LogAudit.js"
+import * as Received from "../src/domain/Received.js"
 import * as DeadLetterFile from "./DeadLetterFile.js"
 import * as LogCursor from "./LogCursor.js"
 import * as LogFile from "./LogFile.js"
 import * as LogReader from "./LogReader.js"
+import * as LogScan from "./LogScan.js"
 
 const CHUNK_BYTES = 256 * 1024
 const TAIL_BYTES = 1024 * 1024
@@ -112,3 +117,52 @@ const audited = (
  */
 export const audit = (path: string, hashes: ReadonlyArray<string>): Effect.Effect<LogAudit, EventLogError> =>
   Effect.flatMap(LogReader.verifyFile(path), (report) => audited(report, path, hashes))
+
+const isLogged = Schema.is(Schema.Struct({ event_id: Schema.String, event_hash: Schema.String }))
+
+/** Reads a log on, event by event, as far as it goes when its end is met; lines that are no records are passed over. Throws. */
+const readingOn = (fd: number): Received.ReadOn => {
+  let offset = 0
+  let line = 0
+  let ahead: Iterator<Buffer | undefined> = [].values()
+
+  const next = (): IteratorResult<Buffer | undefined> => {
+    const given = ahead.next()
+    if (given.done !== true) return given
+    const { lines, end } = LogFile.readLines(fd, offset, fs.fstatSync(fd).size, CHUNK_BYTES)
+    offset = end
+    ahead = lines.values()
+    return ahead.next()
+  }
+
+  return () => {
+    for (let step = next(); step.done !== true; step = next()) {
+      line += 1
+      const record =
+        step.value === undefined ? undefined : Either.getOrUndefined(JsonText.parseText(step.value.toString("utf8")))
+      if (isLogged(record)) return { line, event_id: record.event_id, event_hash: record.event_hash }
+    }
+    return undefined
+  }
+}
+
+/**
+ * Holds what a server received of a run against the run's log: see {@link Received.make} for what is kept meanwhile. Changes
+ * nothing. Fails when the log cannot be read, and as the stream fails.
+ */
+export const received = <E>(
+  path: string,
+  events: Stream.Stream<Received.ReceivedEvent, E>,
+): Effect.Effect<Received.Received, EventLogError | E> =>
+  Effect.gen(function* () {
+    const { take, result } = Received.make(readingOn(yield* LogScan.openScoped(path)))
+    yield* Stream.runForEachChunk(events, (chunk) =>
+      Effect.try({
+        try: () => {
+          for (const event of chunk) take(event)
+        },
+        catch: LogReader.failure("read", path, "verify the event log"),
+      }),
+    )
+    return result()
+  }).pipe(Effect.scoped)

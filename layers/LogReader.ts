@@ -6,11 +6,18 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type ChainReport, EventLogError, type LogPosition, type LogSlice } from "../services/EventLog.js"
+import {
+  type ChainReport,
+  EventLogError,
+  type LogMisfit,
+  type LogPosition,
+  type LogSlice,
+} from "../services/EventLog.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent } from "../src/domain/Event.js"
 import * as FileProblem from "./FileProblem.js"
 import * as LogFile from "./LogFile.js"
+import * as LogLine from "./LogLine.js"
 
 const CHUNK_BYTES = 256 * 1024
 
@@ -26,49 +33,25 @@ export const failure =
   (cause: unknown): EventLogError =>
     new EventLogError({ operation, path, message: FileProblem.explain(action, path, cause), cause })
 
-interface Parsed {
-  readonly event: ChainedEvent
-  readonly text: string
-}
-
-const parse = (line: Buffer | undefined): Either.Either<Parsed, string> => {
+const textOf = (line: Buffer | undefined): Either.Either<string, string> => {
   if (line === undefined) return Either.left("is too long")
-  if (!isUtf8(line)) return Either.left("is not UTF-8")
-  const text = line.toString("utf8")
-  return Either.map(Chain.parse(text), (event) => ({ event, text }))
+  return isUtf8(line) ? Either.right(line.toString("utf8")) : Either.left("is not UTF-8")
 }
 
-/** The events of a stretch of a log, and what had to be left out of them. */
-export interface Reading {
-  readonly slice: LogSlice
-  readonly skipped: ReadonlyArray<string>
-}
-
-/** Reads about `maxBytes` from a place up to an offset. Lines that hold no event are named and left out. Throws. */
-export const readSlice = (fd: number, from: LogPosition, to: number, maxBytes: number): Reading => {
+/** Reads about `maxBytes` from a place up to an offset. Throws. */
+export const readSlice = (fd: number, from: LogPosition, to: number, maxBytes: number): LogSlice => {
   const { lines, end } = LogFile.readLines(fd, from.offset, to, maxBytes)
-  const events: Array<ChainedEvent> = []
-  const texts: Array<string> = []
-  const skipped: Array<string> = []
-  lines.forEach((line, index) => {
-    Either.match(parse(line), {
-      onLeft: (problem) => skipped.push(`line ${from.lines + index + 1} ${problem}`),
-      onRight: ({ event, text }) => {
-        events.push(event)
-        texts.push(text)
-      },
-    })
-  })
-  const hash = events.at(-1)?.event_hash ?? from.hash
-  return { slice: { events, texts, end: { offset: end, lines: from.lines + lines.length, hash } }, skipped }
+  const { hash, ...contents } = LogLine.contents(lines.map(textOf), from)
+  return { ...contents, end: { offset: end, lines: from.lines + lines.length, hash } }
 }
 
-/** Says which lines were left out. */
-export const warnSkipped = (path: string, skipped: ReadonlyArray<string>): Effect.Effect<void> =>
-  skipped.length === 0
+const named = ({ line, problem }: LogMisfit): string => `line ${line} ${problem}`
+
+const warnOf = (path: string, misfits: ReadonlyArray<LogMisfit>): Effect.Effect<void> =>
+  misfits.length === 0
     ? Effect.void
     : Effect.logWarning(
-        `${path}: ${skipped.length} damaged line(s) left out: ${skipped.slice(0, 3).join("; ")}. See them all with runledger verify.`,
+        `${path}: ${misfits.length} damaged line(s) left out: ${misfits.slice(0, 3).map(named).join("; ")}. See them all with runledger verify.`,
       )
 
 const openScoped = (path: string): Effect.Effect<number, EventLogError, Scope.Scope> =>
@@ -84,11 +67,11 @@ const openScoped = (path: string): Effect.Effect<number, EventLogError, Scope.Sc
 export const readAll = (path: string): Stream.Stream<ChainedEvent, EventLogError> => {
   const step = (fd: number, from: LogPosition) =>
     Effect.gen(function* () {
-      const { slice, skipped } = yield* Effect.try({
+      const slice = yield* Effect.try({
         try: () => readSlice(fd, from, fs.fstatSync(fd).size, CHUNK_BYTES),
         catch: failure("read", path, "read the event log"),
       })
-      yield* warnSkipped(path, skipped)
+      yield* warnOf(path, slice.misfits)
       return slice.end.offset === from.offset
         ? Option.none()
         : Option.some([Chunk.unsafeFromArray(slice.events), slice.end] as const)
@@ -107,9 +90,10 @@ const note = (problems: Problems, line: number, problem: string): void => {
 }
 
 const checkLine = (walk: Chain.Walk, line: Buffer | undefined): Chain.Step => {
-  const unreadable = line === undefined ? "is too long" : isUtf8(line) ? undefined : "is not UTF-8"
-  if (line !== undefined && unreadable === undefined) return Chain.check(walk, line.toString("utf8"))
-  return { walk: { lines: walk.lines + 1, hash: undefined }, problems: [unreadable ?? "is unreadable"] }
+  const text = textOf(line)
+  return Either.isRight(text)
+    ? Chain.check(walk, text.right)
+    : { walk: { lines: walk.lines + 1, hash: undefined }, problems: [text.left] }
 }
 
 interface Progress {

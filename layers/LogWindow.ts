@@ -72,7 +72,7 @@ export const make = (maxBytes = MAX_BYTES): LogWindow => {
       hash = entry.hash
       offset += entry.length
     }
-    return { events, texts, end: { offset, lines: from.lines + events.length, hash } }
+    return { events, texts, misfits: [], end: { offset, lines: from.lines + events.length, hash } }
   }
 
   return {

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process"
 import * as fs from "node:fs/promises"
+import * as os from "node:os"
 import * as nodePath from "node:path"
 import { promisify } from "node:util"
 import * as Either from "effect/Either"
@@ -17,14 +18,18 @@ const ATTEMPTS = 16
 /** So many processes may die one after the other while they take over the same lock. */
 const MAX_DEPTH = 16
 
+const Told = Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
+
 /**
- * A process: its id, when it started as the operating system tells it, and in which boot of the machine that was; null where
- * that cannot be told.
+ * A process: its id, when it started as the operating system tells it, in which boot of which machine, and among which processes
+ * that id is its own (a container has ids of its own); null where that cannot be told, or was not in an older lock.
  */
 export const Owner = Schema.Struct({
   pid: Schema.Int.pipe(Schema.positive()),
   start_time: Schema.NullOr(Schema.String),
-  boot_id: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
+  boot_id: Told,
+  host: Told,
+  pid_namespace: Told,
 })
 export type Owner = typeof Owner.Type
 
@@ -72,73 +77,98 @@ export const startTimeOf = async (pid: number): Promise<string | null | undefine
   return process.platform === "win32" ? null : fromPs(pid)
 }
 
-let bootId: Promise<string | null> | undefined
+type Place = Pick<Owner, "boot_id" | "host" | "pid_namespace">
 
-/** Which boot of this machine it is; null where that cannot be told. It does not change while a process runs. */
-const currentBootId = (): Promise<string | null> => {
-  bootId ??=
-    process.platform === "linux"
-      ? fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").then(
-          (text) => text.trim(),
-          () => null,
-        )
-      : Promise.resolve(null)
-  return bootId
+let place: Promise<Place> | undefined
+
+const linux = (read: () => Promise<string>): Promise<string | null> =>
+  process.platform !== "linux"
+    ? Promise.resolve(null)
+    : read().then(
+        (text) => text.trim(),
+        () => null,
+      )
+
+/** Where this process runs. It does not change while it does. */
+const here = (): Promise<Place> => {
+  place ??= Promise.all([
+    linux(() => fs.readFile("/proc/sys/kernel/random/boot_id", "utf8")),
+    linux(() => fs.readlink("/proc/self/ns/pid")),
+  ]).then(([boot_id, pid_namespace]) => ({ boot_id, host: os.hostname(), pid_namespace }))
+  return place
 }
 
-const isOfEarlierBoot = async ({ boot_id }: Owner): Promise<boolean> => {
-  const current = await currentBootId()
-  return boot_id !== null && current !== null && boot_id !== current
-}
-
-/** Whether that very process still runs; another one that got its id since, or its id and start time after a reboot, does not count. */
-export const isAlive = async (owner: Owner): Promise<boolean> => {
-  if (await isOfEarlierBoot(owner)) return false
-  const startTime = await startTimeOf(owner.pid)
-  if (startTime === undefined) return false
-  return startTime === null || owner.start_time === null || startTime === owner.start_time
-}
-
-const parse = (text: string): Owner | undefined => Either.getOrUndefined(decode(text))
-
-/** How a run's folder stands: nobody's, a live process's, or left behind by a dead one (or with a lock that says nothing). */
+/**
+ * How a run's folder stands: nobody's, a live process's, left behind by a dead one (or with an empty lock), or somebody's of whom
+ * nobody can tell from here whether they are alive: `where` says why.
+ */
 export type Standing =
   | { readonly _tag: "Free" }
   | { readonly _tag: "Owned"; readonly owner: Owner }
   | { readonly _tag: "Dead"; readonly owner: Owner | undefined }
+  | { readonly _tag: "Unknown"; readonly owner: Owner | undefined; readonly where: string }
+
+/** What keeps others from a run's folder. */
+export type Taken = Extract<Standing, { readonly _tag: "Owned" | "Unknown" }>
+
+const differ = (one: string | null, other: string | null): boolean => one !== null && other !== null && one !== other
+
+/** Whether that very process still runs; another one that got its id since does not count. */
+const isRunning = async ({ pid, start_time }: Owner): Promise<boolean> => {
+  const startTime = await startTimeOf(pid)
+  return startTime !== undefined && (startTime === null || start_time === null || startTime === start_time)
+}
+
+/** Process ids of another machine or container say nothing here, and an earlier boot's processes are gone. */
+const judged = async (owner: Owner): Promise<Standing> => {
+  const own = await here()
+  if (differ(owner.host, own.host)) return { _tag: "Unknown", owner, where: `on ${owner.host}` }
+  if (differ(owner.boot_id, own.boot_id)) return { _tag: "Dead", owner }
+  if (differ(owner.pid_namespace, own.pid_namespace)) {
+    return { _tag: "Unknown", owner, where: "in another container" }
+  }
+  return { _tag: (await isRunning(owner)) ? "Owned" : "Dead", owner }
+}
 
 const standingOf = async (text: string | undefined): Promise<Standing> => {
   if (text === undefined) return { _tag: "Free" }
-  const owner = parse(text)
-  return owner !== undefined && (await isAlive(owner)) ? { _tag: "Owned", owner } : { _tag: "Dead", owner }
+  if (text.trim() === "") return { _tag: "Dead", owner: undefined }
+  return Either.match(decode(text), {
+    onLeft: (): Standing => ({ _tag: "Unknown", owner: undefined, where: "though its lock does not name it" }),
+    onRight: judged,
+  })
 }
 
 /** Whose a run's folder is, without changing anything. Rejects when the lock cannot be read. */
 export const standing = async (folder: string): Promise<Standing> =>
   standingOf(await PrivateFile.read(nodePath.join(folder, FILE), MAX_BYTES))
 
-/** The live process that a run's folder belongs to; `undefined` when there is none. Rejects when the lock cannot be read. */
-export const liveOwner = async (folder: string): Promise<Owner | undefined> => {
-  const found = await standing(folder)
-  return found._tag === "Owned" ? found.owner : undefined
-}
+/** Says of an owner of whom nothing is known here what may be, and names the lock. */
+export const doubt = (folder: string, where: string): string =>
+  `its owner may be alive ${where} (${nodePath.join(folder, FILE)})`
 
-/** A held lock: its text, by which it is known again, and whose it was before when that one died. */
+/** A held lock: its text, by which it is known again, and whose it was before when it was taken over. */
 export interface Held {
   readonly text: string
-  readonly before: Extract<Standing, { readonly _tag: "Dead" }> | undefined
+  readonly before: Extract<Standing, { readonly _tag: "Dead" | "Unknown" }> | undefined
+}
+
+export interface Options {
+  /** Also takes over from an owner of whom nothing is known here; never from one that is seen to be alive. */
+  readonly force: boolean
+}
+
+interface Claimant extends Options {
+  readonly text: string
+  readonly depth: number
 }
 
 /** The name of the claim that entitles to replace what a dead process left in a file. */
 export const claimOn = (name: string, dead: string): string =>
   `${CLAIM_PREFIX}${sha256Hex(`${name}\n${dead}`).slice(0, 24)}`
 
-const acquireFile = async (
-  folder: string,
-  name: string,
-  text: string,
-  depth: number,
-): Promise<Either.Either<Held, Owner>> => {
+const acquireFile = async (folder: string, name: string, claimant: Claimant): Promise<Either.Either<Held, Taken>> => {
+  const { text, depth, force } = claimant
   if (depth > MAX_DEPTH) throw new Error("too many processes died while they took the lock over; remove it by hand")
   const path = nodePath.join(folder, name)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -150,9 +180,9 @@ const acquireFile = async (
     }
     const found = await PrivateFile.read(path, MAX_BYTES)
     const before = await standingOf(found)
-    if (before._tag === "Owned") return Either.left(before.owner)
+    if (before._tag === "Owned" || (before._tag === "Unknown" && !force)) return Either.left(before)
     if (found === undefined || before._tag === "Free") continue
-    const taken = await takeOver(folder, name, { dead: found, text, depth })
+    const taken = await takeOver(folder, name, found, claimant)
     if (Either.isLeft(taken)) return Either.left(taken.left)
     if (taken.right) return Either.right({ text, before })
   }
@@ -167,15 +197,16 @@ const acquireFile = async (
 const takeOver = async (
   folder: string,
   name: string,
-  { dead, text, depth }: { readonly dead: string; readonly text: string; readonly depth: number },
-): Promise<Either.Either<boolean, Owner>> => {
+  dead: string,
+  claimant: Claimant,
+): Promise<Either.Either<boolean, Taken>> => {
   const path = nodePath.join(folder, name)
   const claim = claimOn(name, dead)
-  const claimed = await acquireFile(folder, claim, text, depth + 1)
+  const claimed = await acquireFile(folder, claim, { ...claimant, depth: claimant.depth + 1 })
   if (Either.isLeft(claimed)) return Either.left(claimed.left)
   try {
     if ((await PrivateFile.read(path, MAX_BYTES)) !== dead) return Either.right(false)
-    await PrivateFile.replace(path, text, "process")
+    await PrivateFile.replace(path, claimant.text, "process")
     return Either.right(true)
   } finally {
     await fs.rm(nodePath.join(folder, claim), { force: true })
@@ -191,16 +222,19 @@ const removeClaims = async (folder: string): Promise<void> => {
 
 const ownText = async (): Promise<string> => {
   const start_time = (await startTimeOf(process.pid)) ?? null
-  return `${JSON.stringify({ pid: process.pid, start_time, boot_id: await currentBootId() })}\n`
+  return `${JSON.stringify({ pid: process.pid, start_time, ...(await here()) })}\n`
 }
 
 /**
- * Makes this process the owner of a run's folder; gives the live owner instead when there is one. A dead owner's lock, or one
- * that cannot be understood, is replaced: by exactly one of those who try, also when some of them die meanwhile. Rejects with the
- * file system's error.
+ * Makes this process the owner of a run's folder; gives the owner that keeps it from that instead when there is one. A dead
+ * owner's lock, or an empty one, is replaced: by exactly one of those who try, also when some of them die meanwhile. Rejects with
+ * the file system's error.
  */
-export const acquire = async (folder: string): Promise<Either.Either<Held, Owner>> => {
-  const acquired = await acquireFile(folder, FILE, await ownText(), 0)
+export const acquire = async (
+  folder: string,
+  { force }: Options = { force: false },
+): Promise<Either.Either<Held, Taken>> => {
+  const acquired = await acquireFile(folder, FILE, { text: await ownText(), depth: 0, force })
   if (Either.isRight(acquired) && acquired.right.before !== undefined) await removeClaims(folder)
   return acquired
 }

@@ -111,6 +111,10 @@ const make = ({ runsDir, only }: Options) =>
           const isKnown = (yield* rows).some((row) => row.run_id === runId)
           return isKnown ? Option.some(NO_EVENTS) : Option.none()
         }),
+      events: (runId) =>
+        Stream.unwrap(Effect.map(logOf(runId), Option.match({ onNone: () => Stream.empty, onSome: eventsOf }))).pipe(
+          Stream.map(({ event_id, prev_hash, event_hash }) => ({ event_id, prev_hash, event_hash })),
+        ),
     }
     return service
   })

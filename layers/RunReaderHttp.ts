@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { type LogHead, RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { shown } from "../src/domain/Endpoint.js"
 import { type RunFilter, RunRecord } from "../src/domain/Run.js"
 import { RunTreeNode } from "../src/domain/RunTree.js"
 import { Metadata } from "../src/domain/Stats.js"
@@ -28,6 +29,15 @@ const PAGE_ROWS = 1000
 const runs = Schema.decodeUnknown(Schema.Array(RunRecord))
 const run = Schema.decodeUnknown(RunRecord)
 const metadata = Schema.decodeUnknown(Metadata)
+const received = Schema.decodeUnknown(
+  Schema.Array(
+    Schema.Struct({
+      event_id: Schema.String,
+      prev_hash: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
+      event_hash: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
+    }),
+  ),
+)
 const treeNode = Schema.decodeUnknown(RunTreeNode)
 
 /** What the headers of a page of events say of the whole log; none when a server of another version does not say it. */
@@ -51,6 +61,7 @@ const searchOf = (filter: RunFilter, limit: number): string => {
 const make = (options: Options) =>
   Effect.gen(function* () {
     const base = options.endpoint.replace(/\/+$/, "")
+    const place = shown(base)
     const timeout = options.requestTimeout ?? Duration.seconds(30)
     const client = (yield* HttpClient.HttpClient).pipe(
       HttpClient.mapRequest((request) =>
@@ -61,13 +72,13 @@ const make = (options: Options) =>
       ),
     )
 
-    const failed = (message: string) => (cause: unknown) => new RunReaderError({ source: base, message, cause })
-    const unreachable = `No Runledger server answers at ${base}. Start one with "runledger serve", or read the run folders with --local.`
+    const failed = (message: string) => (cause: unknown) => new RunReaderError({ source: place, message, cause })
+    const unreachable = `No Runledger server answers at ${place}. Start one with "runledger serve", or read the run folders with --local.`
 
     const refused = (status: number, detail: string): string => {
-      if (status === 401) return `${base} wants a token. Set TELEMETRY_API_TOKEN to the server's.`
-      if (status === 429) return `${base} limits requests. Wait a minute and ask again.`
-      return `${base} answered ${status}${detail === "" ? "" : ` (${detail})`}. Check that it is a Runledger server, or read the run folders with --local.`
+      if (status === 401) return `${place} wants a token. Set TELEMETRY_API_TOKEN to the server's.`
+      if (status === 429) return `${place} limits requests. Wait a minute and ask again.`
+      return `${place} answered ${status}${detail === "" ? "" : ` (${detail})`}. Check that it is a Runledger server, or read the run folders with --local.`
     }
 
     const ask = (pathAndSearch: string) =>
@@ -83,13 +94,13 @@ const make = (options: Options) =>
         const body = yield* response.json.pipe(
           Effect.timeout(timeout),
           Effect.mapError(
-            failed(`${base} did not answer in JSON. Check that TELEMETRY_API_URL names a Runledger server.`),
+            failed(`${place} did not answer in JSON. Check that TELEMETRY_API_URL names a Runledger server.`),
           ),
         )
         return Option.some({ response, body })
       }).pipe(Effect.scoped)
 
-    const otherVersion = `${base} speaks another version of the API. Use the same Runledger on both sides.`
+    const otherVersion = `${place} speaks another version of the API. Use the same Runledger on both sides.`
 
     const understood = <A>(decoded: Effect.Effect<A, ParseError>) => Effect.mapError(decoded, failed(otherVersion))
 
@@ -101,8 +112,16 @@ const make = (options: Options) =>
         return [Chunk.fromIterable(rows), nextSearch(answer.value.response)] as const
       })
 
+    const eventsPage = (runId: string) => (search: string) =>
+      Effect.gen(function* () {
+        const answer = yield* ask(`/api/v1/runs/${encodeURIComponent(runId)}/events?${search}`)
+        if (Option.isNone(answer)) return [Chunk.empty(), Option.none<string>()] as const
+        const events = yield* understood(received(answer.value.body))
+        return [Chunk.fromIterable(events), nextSearch(answer.value.response)] as const
+      })
+
     const service: RunReaderService = {
-      source: { kind: "server", location: base },
+      source: { kind: "server", location: place },
       stream: (filter, limit) =>
         Stream.paginateChunkEffect(searchOf(filter, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS)), page).pipe(
           limit === undefined ? (all) => all : Stream.take(limit),
@@ -143,6 +162,7 @@ const make = (options: Options) =>
             }),
           ),
         ),
+      events: (runId) => Stream.paginateChunkEffect(`limit=${PAGE_ROWS}`, eventsPage(runId)),
     }
     return service
   })

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { CurrentRun } from "../services/CurrentRun.js"
 import { EventLog, type EventLogService } from "../services/EventLog.js"
 import { Telemetry, type TelemetryService } from "../services/Telemetry.js"
+import * as Endpoint from "../src/domain/Endpoint.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import * as Post from "./TelemetryHttpPost.js"
 import * as Report from "./TelemetryHttpReport.js"
@@ -140,7 +141,7 @@ const make = (options: Options) =>
     onLeft: (problem) =>
       Effect.as(
         Effect.logWarning(
-          `Telemetry is off: the endpoint "${options.endpoint}" cannot be used, ${problem}. Set TELEMETRY_API_URL to something like ${DEFAULT_ENDPOINT}; the program goes on.`,
+          `Telemetry is off: the endpoint "${Endpoint.shown(options.endpoint)}" cannot be used, ${problem}. Set TELEMETRY_API_URL to something like ${DEFAULT_ENDPOINT}; the program goes on.`,
         ),
         TelemetryOffline.service,
       ),
@@ -161,7 +162,7 @@ const make = (options: Options) =>
  *
  * On failure: no server, no answer within `requestTimeout`, 401, 403, 404, 405, 407, 408, 421, 425, 429 and 5xx are tried again
  * for as long as the scope is open, after an exponential back-off with full jitter (200 ms to 30 s) and no sooner than
- * `Retry-After` says. Three failures in a row open the circuit: until one attempt succeeds nobody's `flush` waits, and a
+ * `Retry-After` says; so are a redirect, which is never followed, and an answer of more than 4 MiB. Three failures in a row open the circuit: until one attempt succeeds nobody's `flush` waits, and a
  * recorded event costs a counter and a latch. Another 4xx halves the batch until the refused operation stands alone; that one,
  * an operation that gets an `error` of its own, one too large for any request, and one that cannot be written as JSON are set
  * aside as dead letters through the log before it is acknowledged, and their neighbours go on without a pause. Operations that

@@ -10,6 +10,7 @@ export interface Pause {
 }
 
 export interface FailedAttempt {
+  /** By a clock that is never set. */
   readonly nowMillis: number
   /** Of 0 (inclusive) to 1, for the jitter. */
   readonly random: number
@@ -28,10 +29,11 @@ export interface Circuit {
   readonly failures: () => number
   /** What is told of it. */
   readonly standing: () => Pick<Delivery, "circuit" | "failedAttempts" | "lastSuccessAt">
-  /** Until when the server itself wants to be left alone. */
+  /** Until when, by the clock of the failed attempts, the server itself wants to be left alone; 0 when it asks for nothing. */
   readonly askedUntilMillis: () => number
   /** An attempt is about to be made. */
   readonly attempt: () => void
+  /** By the clock on the wall. */
   readonly succeed: (nowMillis: number) => void
   /** Exponential with full jitter, and never shorter than the server asks for. */
   readonly fail: (attempt: FailedAttempt) => Pause
@@ -79,8 +81,8 @@ export const make = (): Circuit => {
       if (failures >= OPEN_AFTER) state = "open"
       const limit = Math.min(capMillis, PAUSE_BASE_MILLIS * 2 ** exponent)
       exponent = Math.min(exponent + 1, MAX_EXPONENT)
-      askedUntilMillis = nowMillis + retryAfterMillis
-      return { askedMillis: retryAfterMillis, ownMillis: random * limit }
+      askedUntilMillis = retryAfterMillis === 0 ? 0 : nowMillis + retryAfterMillis
+      return { askedMillis: retryAfterMillis, ownMillis: Math.round(random * limit) }
     },
     hurry: () => {
       exponent = 0

@@ -10,7 +10,7 @@ interface Held {
   readonly refused: Set<number>
   /** Refused operations that are still to be set aside. */
   readonly letters: Array<DeadLetter>
-  readonly acknowledge: Effect.Effect<void, EventLogError>
+  readonly windows: ReadonlyArray<Window>
 }
 
 /** The windows whose operations are on their way, taken together: what becomes of their events. */
@@ -21,17 +21,20 @@ export interface InHand {
   readonly letters: () => number
   readonly take: (window: Window) => void
   readonly refuse: (refusal: Refusal, at: string) => void
-  /** Sets the refused operations aside, each once; a failure leaves the rest for the next try. */
+  /** Sets the refused operations aside, all in one go; a failure leaves them for the next try. */
   readonly setAside: Effect.Effect<void, EventLogError>
-  /** Everything was answered for and set aside: how many events were taken whole, and how to say so to their source. */
+  /** How many operations were ever set aside. */
+  readonly rejected: () => number
+  /** Everything was answered for and set aside: how many events were taken whole, and how to write that down. */
   readonly release: () => { readonly delivered: number; readonly acknowledge: Effect.Effect<void, EventLogError> }
 }
 
 const NOTHING = { delivered: 0, acknowledge: Effect.void }
 
-/** Nothing in hand. `onSetAside` is told of each dead letter that is safe. */
-export const make = (runId: string, source: Source, onSetAside: () => void): InHand => {
+/** Nothing in hand. */
+export const make = (runId: string, source: Source): InHand => {
   let held: Held | undefined
+  let rejected = 0
 
   return {
     isEmpty: () => held === undefined,
@@ -43,8 +46,7 @@ export const make = (runId: string, source: Source, onSetAside: () => void): InH
         events: (before?.events ?? 0) + window.events,
         refused: before?.refused ?? new Set(),
         letters: before?.letters ?? [],
-        acknowledge:
-          before === undefined ? window.acknowledge : Effect.zipRight(before.acknowledge, window.acknowledge),
+        windows: [...(before?.windows ?? []), window],
       }
     },
     refuse: ({ op, eventId, event, status, reason, json }, at) => {
@@ -52,18 +54,21 @@ export const make = (runId: string, source: Source, onSetAside: () => void): InH
       held?.refused.add(event)
       held?.letters.push({ at, run_id: runId, op, event_id: eventId, status, reason, operation })
     },
-    setAside: Effect.gen(function* () {
-      for (let letter = held?.letters[0]; letter !== undefined; letter = held?.letters[0]) {
-        yield* source.setAside(letter)
-        held?.letters.shift()
-        onSetAside()
-      }
+    setAside: Effect.suspend(() => {
+      const letters = [...(held?.letters ?? [])]
+      if (letters.length === 0) return Effect.void
+      return Effect.map(source.setAside(letters), () => {
+        held?.letters.splice(0, letters.length)
+        rejected += letters.length
+      })
     }),
+    rejected: () => rejected,
     release: () => {
       if (held === undefined) return NOTHING
-      const { events, refused, acknowledge } = held
+      const { events, refused, windows } = held
       held = undefined
-      return { delivered: events - refused.size, acknowledge }
+      for (const { resolve } of windows) resolve()
+      return { delivered: events - refused.size, acknowledge: windows.at(-1)?.acknowledge ?? Effect.void }
     },
   }
 }

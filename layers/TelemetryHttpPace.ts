@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { EventType } from "../src/domain/Event.js"
@@ -26,6 +27,11 @@ const URGENT: ReadonlySet<EventType> = new Set<EventType>([
 
 /** What a reader of the server wants to see without delay. */
 export const isUrgent = (type: EventType): boolean => URGENT.has(type)
+
+/** Milliseconds of a clock that is never set: of use for differences only. */
+export const steadyMillis: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) =>
+  Number(nanos / 1_000_000n),
+)
 
 /** A request that was just begun gets to the socket before the processor is busy with the next. */
 export const afterPending = Effect.async<void>((resume) => {

@@ -1,16 +1,22 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Endpoint from "../src/domain/Endpoint.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import { OperationResult } from "../src/domain/Operation.js"
+import * as QuickDecode from "../src/domain/QuickDecode.js"
+import * as Words from "./TelemetryHttpWords.js"
 
 /** What became of one request. Nothing is an error: each is a case to go on from. */
 export type Reply =
@@ -40,6 +46,9 @@ const NOT_ABOUT_THE_CONTENT: ReadonlySet<number> = new Set([401, 403, 404, 405, 
 
 const MAX_RETRY_AFTER_MILLIS = 5 * 60_000
 
+/** A result an operation is a fraction of this. */
+const MAX_REPLY_BYTES = 4 * 1024 * 1024
+
 const noAnswer = (reason: string): Reply => ({
   _tag: "Later",
   reason,
@@ -56,18 +65,46 @@ const later = (status: number, reason: string, retryAfterMillis?: number): Reply
   status,
 })
 
-const Results = Schema.parseJson(
-  Schema.Union(Schema.Struct({ results: Schema.Array(OperationResult) }), Schema.Array(OperationResult)),
-)
+const Results = Schema.Struct({ results: Schema.Array(OperationResult) })
+const parseJson = Schema.decodeUnknownOption(Schema.parseJson())
 const decodeResults = Schema.decodeUnknownOption(Results)
+const quickResults = QuickDecode.make(Results, { keepUnknown: true })
+
+const resultsOf = (text: string): Option.Option<ReadonlyArray<OperationResult>> =>
+  Option.flatMap(parseJson(text), (json) => {
+    const value = Array.isArray(json) ? { results: json } : json
+    const quick = quickResults(value)
+    return Option.map(
+      quick === QuickDecode.UNSURE ? decodeResults(value) : Option.some(quick),
+      ({ results }) => results,
+    )
+  })
 
 const Detail = Schema.parseJson(Schema.Struct({ detail: Schema.Unknown }))
 const decodeDetail = Schema.decodeUnknownOption(Detail)
 
-const detailOf = (text: string): string => {
+const DETAIL_CHARACTERS = 300
+const RESULT_CHARACTERS = 1000
+const LOCATION_CHARACTERS = 300
+
+/** Escaped controls would hide a secret from who looks for it. */
+const jsonText = (value: unknown): string => JSON.stringify(value).replace(/\\u00[01][0-9a-f]|\\[bf]/g, "")
+
+const detailOf = (text: string, words: Words.Words): string => {
   const detail = Option.getOrUndefined(decodeDetail(text))?.detail
   if (detail === undefined) return "no reason given"
-  return ErrorText.truncate(typeof detail === "string" ? detail : JSON.stringify(detail), 300)
+  return words(typeof detail === "string" ? detail : jsonText(detail), DETAIL_CHARACTERS)
+}
+
+/** Results in which the server's own words are fit to be shown. Many operations are mostly refused in the same words. */
+const presentable = (results: ReadonlyArray<OperationResult>, words: Words.Words): ReadonlyArray<OperationResult> => {
+  const known = new Map<string, string>()
+  return results.map((result) => {
+    if (result.detail === undefined) return result
+    const detail = known.get(result.detail) ?? words(result.detail, RESULT_CHARACTERS)
+    known.set(result.detail, detail)
+    return { ...result, detail }
+  })
 }
 
 /** Milliseconds of a Retry-After header: seconds or an HTTP date. */
@@ -82,26 +119,83 @@ const advice = (status: number): string => {
   return status === 404 || status === 405 ? "; check TELEMETRY_API_URL: this may be no Runledger server" : ""
 }
 
-const reply = ({ status, headers }: HttpClientResponse.HttpClientResponse, text: string, nowMillis: number): Reply => {
+/** Where an answer points to. It is not followed: what was sent, and the token, are for the server that was named. */
+const redirect = (request: string, location: string, words: Words.Words): string => {
+  const address = URL.canParse(location, request) ? new URL(location, request).href : location
+  const shown = words(Endpoint.shown(address), LOCATION_CHARACTERS)
+  return `redirects to ${shown}; set TELEMETRY_API_URL to where the server is`
+}
+
+interface Answer {
+  readonly status: number
+  readonly headers: HttpClientResponse.HttpClientResponse["headers"]
+  /** Undefined when there was more of it than {@link MAX_REPLY_BYTES}. */
+  readonly text: string | undefined
+}
+
+const reply = ({ status, headers, text }: Answer, url: string, words: Words.Words, nowMillis: number): Reply => {
+  const retryAfterMillis = retryAfterOf(headers["retry-after"], nowMillis)
+  const location = headers["location"]
+  if (status >= 300 && status < 400 && location !== undefined)
+    return later(status, `answered ${status}, ${redirect(url, location, words)}`, retryAfterMillis)
+  if (text === undefined)
+    return later(
+      status,
+      `answered ${status} with more than ${MAX_REPLY_BYTES} bytes, as no Runledger server does; check TELEMETRY_API_URL`,
+      retryAfterMillis,
+    )
   if (status >= 200 && status < 300)
-    return Option.match(decodeResults(text), {
+    return Option.match(resultsOf(text), {
       onNone: () => later(status, `answered ${status}, but not as a Runledger server does; check TELEMETRY_API_URL`),
-      onSome: (decoded) => ({ _tag: "Accepted", results: "results" in decoded ? decoded.results : decoded }),
+      onSome: (results) => ({ _tag: "Accepted", results: presentable(results, words) }),
     })
   if (status >= 400 && status < 500 && !NOT_ABOUT_THE_CONTENT.has(status))
-    return { _tag: "Refused", status, detail: detailOf(text) }
-  return later(
-    status,
-    `answered ${status} (${detailOf(text)})${advice(status)}`,
-    retryAfterOf(headers["retry-after"], nowMillis),
-  )
+    return { _tag: "Refused", status, detail: detailOf(text, words) }
+  return later(status, `answered ${status} (${detailOf(text, words)})${advice(status)}`, retryAfterMillis)
 }
 
 const innermost = (error: unknown): unknown =>
   error instanceof Error && error.cause instanceof Error ? innermost(error.cause) : error
 
-const unreachable = (error: HttpClientError.HttpClientError): Reply =>
-  noAnswer(`cannot be reached (${ErrorText.line(innermost(error))})`)
+const ERROR_CHARACTERS = 500
+
+/** Not cut before the token was looked for in it: a token that is no header's value is quoted by whoever refuses it. */
+const saidBy = (error: unknown): string =>
+  error instanceof Error && error.message !== "" ? `${error.name}: ${error.message}` : ErrorText.line(error)
+
+const unreachable = (error: HttpClientError.HttpClientError, words: Words.Words): Reply =>
+  noAnswer(`cannot be reached (${words(saidBy(innermost(error)), ERROR_CHARACTERS)})`)
+
+/** The text of an answer, read as it comes; undefined, and the rest is not asked for, when it is too long. */
+const textOf = (
+  response: HttpClientResponse.HttpClientResponse,
+): Effect.Effect<string | undefined, HttpClientError.ResponseError> =>
+  Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    let bytes = 0
+    return Stream.runForEachWhile(response.stream, (chunk) =>
+      Effect.sync(() => {
+        bytes += chunk.byteLength
+        if (bytes <= MAX_REPLY_BYTES) chunks.push(chunk)
+        return bytes <= MAX_REPLY_BYTES
+      }),
+    ).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason === "EmptyBody",
+        () => Effect.void,
+      ),
+      Effect.map(() => (bytes <= MAX_REPLY_BYTES ? new TextDecoder().decode(Buffer.concat(chunks)) : undefined)),
+    )
+  })
+
+/** What is set for the platform's `fetch` by others stays. */
+const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.mapInputContext(effect, (context: Context.Context<R>) =>
+    Context.add(context, FetchHttpClient.RequestInit, {
+      ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
+      redirect: "manual",
+    }),
+  )
 
 /** The platform takes a connection up again one turn of its loop after an answer; asked sooner it opens another. */
 const nextTurn = Effect.async<void>((resume) => {
@@ -113,6 +207,7 @@ const nextTurn = Effect.async<void>((resume) => {
 export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body: string) => Effect.Effect<Reply>) => {
   const client = http.pipe(HttpClient.withTracerPropagation(false))
   const timeout = Duration.decode(options.timeout)
+  const words = Words.make(options.token)
   const bare = HttpClientRequest.post(options.url, { acceptJson: true })
   const request = (body: string): HttpClientRequest.HttpClientRequest => {
     const authorized = Option.match(options.token, {
@@ -124,10 +219,11 @@ export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body:
 
   const send = (body: string): Effect.Effect<Reply, HttpClientError.HttpClientError> =>
     Effect.gen(function* () {
-      const response = yield* client.execute(request(body))
-      const text = yield* response.text
+      const response = yield* withoutRedirects(client.execute(request(body)))
+      const text = yield* textOf(response)
       yield* nextTurn
-      return reply(response, text, yield* Clock.currentTimeMillis)
+      const { headers, status } = response
+      return reply({ status, headers, text }, options.url, words, yield* Clock.currentTimeMillis)
     })
 
   return (body) =>
@@ -137,11 +233,11 @@ export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body:
         onSuccess: (answer) => answer,
         onTimeout: () => noAnswer(`did not answer within ${Duration.format(timeout)}`),
       }),
-      Effect.catchAll((error) => Effect.succeed(unreachable(error))),
+      Effect.catchAll((error) => Effect.succeed(unreachable(error, words))),
       Effect.catchAllCause((cause) =>
         Cause.isInterruptedOnly(cause)
           ? Effect.failCause(cause)
-          : Effect.succeed(noAnswer(`cannot be asked: ${ErrorText.ofCause(cause).summary}`)),
+          : Effect.succeed(noAnswer(`cannot be asked: ${words(ErrorText.ofCause(cause).summary, ERROR_CHARACTERS)}`)),
       ),
       Effect.withTracerEnabled(false),
     )

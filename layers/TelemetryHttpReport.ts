@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Delivery } from "../services/Telemetry.js"
+import * as PlainLine from "../src/domain/PlainLine.js"
 import * as Redaction from "../src/domain/Redaction.js"
 import * as Timestamp from "../src/domain/Timestamp.js"
 import * as DeadLetterFile from "./DeadLetterFile.js"
@@ -64,13 +65,11 @@ const text = (folder: string, writtenAt: string, leaving: Leaving): string => {
     ["Last success", delivery.lastSuccessAt ?? "none in this process"],
     ["Last error", delivery.lastError ?? "none; time ran out"],
   ]
-  const rows = facts.map(
-    ([name, value]) => `| ${name} | ${redactText(value).replace(/\s+/g, " ").replaceAll("|", "\\|")} |`,
-  )
+  const rows = facts.map(([name, value]) => `| ${name} | ${redactText(PlainLine.of(value)).replaceAll("|", "\\|")} |`)
   return [
     "# Telemetry was not delivered",
     "",
-    whereabouts(folder, isLogged),
+    PlainLine.of(whereabouts(folder, isLogged)),
     "",
     "| | |",
     "|---|---|",
@@ -78,7 +77,7 @@ const text = (folder: string, writtenAt: string, leaving: Leaving): string => {
     "",
     "## What to try",
     "",
-    ...steps(folder, endpoint, isLogged).map((step, index) => `${index + 1}. ${step}`),
+    ...steps(folder, endpoint, isLogged).map((step, index) => `${index + 1}. ${PlainLine.of(step)}`),
     "",
   ].join("\n")
 }
@@ -95,10 +94,22 @@ const write = (folder: string, leaving: Leaving): Effect.Effect<void> =>
     }).pipe(Effect.catchAll((problem) => Effect.logWarning(`Telemetry: ${problem}.`)))
   })
 
+/** Behind a link there is nothing of ours. */
+const isOwnFolder = async (path: string): Promise<boolean> => {
+  try {
+    return (await fs.lstat(path)).isDirectory()
+  } catch (cause) {
+    if (FileProblem.code(cause) === "ENOENT") return false
+    throw cause
+  }
+}
+
 const remove = (folder: string): Effect.Effect<void> => {
   const path = nodePath.join(folder, FILE)
   return Effect.tryPromise({
-    try: () => fs.rm(path, { force: true }),
+    try: async () => {
+      if (await isOwnFolder(nodePath.dirname(path))) await fs.rm(path, { force: true })
+    },
     catch: (cause) => FileProblem.explain("remove", path, cause),
   }).pipe(Effect.catchAll((problem) => Effect.logWarning(`Telemetry: ${problem}.`)))
 }
@@ -140,3 +151,6 @@ export const overflow = (endpoint: string): string =>
 /** A logger that breaks must not stop the delivery. */
 export const quietly = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.catchAllDefect(effect, () => Effect.void)
+
+/** Said when the cursor stays behind. */
+export const NOT_WRITTEN_DOWN = "how far the server has acknowledged could not be written; it will be sent again."

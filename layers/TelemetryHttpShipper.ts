@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type { EventLogError } from "../services/EventLog.js"
@@ -34,9 +35,7 @@ export interface Shipper {
   /** A counter and a latch. */
   readonly unsafeRecord: (event: Event) => void
   readonly flush: (deadline: Duration.DurationInput) => Effect.Effect<Delivery>
-  /**
-   * The last flush: asks a server that was given up on once more, for less than `deadline` when others waited for it in vain.
-   */
+  /** The last flush: asks a server that was given up on once more, for less time when others waited for it in vain. */
   readonly close: (deadline: Duration.DurationInput) => Effect.Effect<Delivery>
   readonly delivery: Effect.Effect<Delivery>
   /** Says in one line how delivery ended, and what was warned of more than once. */
@@ -55,14 +54,12 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
   let sinceAwake = 0
   let delivered = 0
   let dropped = 0
-  let rejected = 0
   let flushFailures = 0
   let wastedMillis = 0
   let lastError: string | null = null
   let prepared: Window | undefined
-  const inHand = InHand.make(runId, source, () => {
-    rejected += 1
-  })
+  let writing: Fiber.Fiber<void> = Fiber.void
+  const inHand = InHand.make(runId, source)
 
   /** Waiting for a server keeps no process alive whose events are safe in its log. */
   const sleep = source.durable ? QuietSleep.sleep : Effect.sleep
@@ -76,7 +73,7 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
   const pause = (retryAfterMillis: number | undefined): Effect.Effect<void> =>
     Effect.gen(function* () {
       const { askedMillis, ownMillis } = circuit.fail({
-        nowMillis: yield* Clock.currentTimeMillis,
+        nowMillis: yield* Pace.steadyMillis,
         random: yield* Random.next,
         retryAfterMillis,
         capMillis: waiters.any() ? Pace.FLUSH_BACKOFF_CAP_MILLIS : Circuit.PAUSE_CAP_MILLIS,
@@ -169,20 +166,21 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       if (verdict.pause) yield* postponed(reply)
     })
 
-  /** What was refused is safe beside the log before the cursor passes it. */
-  const finish: Effect.Effect<void, EventLogError> = Effect.suspend(() => {
-    const released = inHand.release()
-    delivered += released.delivered
-    return released.acknowledge.pipe(
-      Effect.catchAll((error) =>
-        warn(
-          "cursor",
-          `how far the server has acknowledged could not be written; it will be sent again. ${ErrorText.line(error)}`,
-        ),
-      ),
+  /** Writes the cursor while the next request is under way; one after the other, so that it never goes back. */
+  const writeDown = (acknowledge: Effect.Effect<void, EventLogError>): Effect.Effect<void> =>
+    acknowledge.pipe(
+      Effect.catchAll((error) => warn("cursor", `${Report.NOT_WRITTEN_DOWN} ${ErrorText.line(error)}`)),
       Effect.ensuring(Effect.sync(() => waiters.release(source.resolved()))),
     )
-  }).pipe((released) => Effect.zipRight(inHand.setAside, released), Effect.uninterruptible)
+
+  /** What was refused is safe beside the log before the cursor passes it. */
+  const finish: Effect.Effect<void, EventLogError> = Effect.gen(function* () {
+    yield* inHand.setAside
+    yield* Fiber.await(writing)
+    const released = inHand.release()
+    delivered += released.delivered
+    writing = yield* Effect.fork(writeDown(released.acknowledge))
+  }).pipe(Effect.uninterruptible)
 
   const showLife: Effect.Effect<void> = Effect.suspend(() =>
     source.resolved() === 0
@@ -196,18 +194,19 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
 
   const idle: Effect.Effect<void> = Effect.suspend(() => {
     waiters.release(source.resolved())
-    const alone = Effect.as(QuietSleep.sleep(Pace.SIGN_OF_LIFE), false)
-    const woken = Effect.raceFirst(Effect.as(something.await, true), alone)
-    return Effect.flatMap(woken, (hasWork) =>
-      hasWork ? Effect.raceFirst(Effect.sleep(Pace.LINGER), urgent.await) : showLife,
-    )
+    const alone = Effect.as(QuietSleep.sleep(Pace.SIGN_OF_LIFE), showLife)
+    return Effect.flatten(Effect.raceFirst(Effect.as(something.await, Effect.void), alone))
   })
 
-  const fetchNext: Effect.Effect<void, EventLogError> = Effect.suspend(() => {
+  /** A few events wait for others to go with them, unless somebody waits for these. */
+  const fetchNext: Effect.Effect<void, EventLogError> = Effect.gen(function* () {
+    const unread = yield* source.unread
+    const isFew = prepared === undefined && unread > 0 && unread < Pace.FULL
+    if (isFew && !waiters.any()) yield* Effect.raceFirst(Effect.sleep(Pace.LINGER), urgent.await)
     something.unsafeClose()
     urgent.unsafeClose()
     sinceAwake = 0
-    return Effect.flatMap(nextWindow, Option.match({ onNone: () => idle, onSome: take }))
+    yield* Effect.flatMap(nextWindow, Option.match({ onNone: () => idle, onSome: take }))
   })
 
   const broken = (what: string, detail: string): Effect.Effect<void> =>
@@ -238,7 +237,7 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       delivered,
       undelivered: Math.max(0, (yield* source.recorded) - source.resolved()),
       dropped,
-      rejected,
+      rejected: inHand.rejected(),
       ...circuit.standing(),
       oldestUndeliveredAt: yield* source.oldest,
       lastError,
@@ -267,7 +266,7 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
       const target = yield* source.recorded
       const isWorthAsking = insist || circuit.state() === "closed"
       if (target > source.resolved() && isWorthAsking) {
-        const endsMillis = (yield* Clock.currentTimeMillis) + millis
+        const endsMillis = (yield* Pace.steadyMillis) + millis
         if (millis > 0 && circuit.askedUntilMillis() <= endsMillis) yield* awaitDelivery(target, millis)
         else if (circuit.failures() === 0) hasten()
       }

@@ -2,7 +2,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { EventLogError, EventLogService, LogPosition, LogSlice } from "../services/EventLog.js"
+import type { EventLogError, EventLogService, LogMisfit, LogPosition, LogSlice } from "../services/EventLog.js"
 import type { DeadLetter } from "../src/domain/DeadLetter.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Event } from "../src/domain/Event.js"
@@ -12,15 +12,18 @@ import * as Batch from "./TelemetryHttpBatch.js"
 
 /** A stretch of events, projected, and how to say that the server has answered for all of it. */
 export interface Window {
-  /** How many. Their operations bear numbers that count on from window to window. */
+  /** How many, lines that are none included. Their operations bear numbers that count on from window to window. */
   readonly events: number
   readonly operations: ReadonlyArray<Batch.Encoded>
-  /** What of its events cannot be sent; at most one operation of an event. */
+  /** What cannot be sent: at most one operation of an event, and every line that is no event. */
   readonly unencodable: ReadonlyArray<Batch.Unencodable>
+  /** The server has answered for all of it. */
+  readonly resolve: () => void
+  /** Writes down that it has answered for all up to here. */
   readonly acknowledge: Effect.Effect<void, EventLogError>
 }
 
-/** Where events wait for the server. One reader; windows must be acknowledged in the order in which they were taken. */
+/** Where events wait for the server. One reader; windows must be resolved in the order in which they were taken. */
 export interface Source {
   /** True when events survive this process. */
   readonly durable: boolean
@@ -36,8 +39,8 @@ export interface Source {
   readonly next: Effect.Effect<Option.Option<Window>, EventLogError>
   /** The hash of the log's last line; null without a log. */
   readonly head: Effect.Effect<string | null>
-  /** Keeps a refused operation where events are kept; without a log it is only counted. */
-  readonly setAside: (letter: DeadLetter) => Effect.Effect<void, EventLogError>
+  /** Keeps refused operations where events are kept; without a log they are only counted. */
+  readonly setAside: (letters: ReadonlyArray<DeadLetter>) => Effect.Effect<void, EventLogError>
   /** How many were set aside, by this process and those before it. */
   readonly deadLetters: Effect.Effect<number>
 }
@@ -77,23 +80,41 @@ const placed = (
     }),
   })
 
+/** A line that is no event is an operation that cannot be sent; one without an id is known by its number. */
+const unsent = ({ line, eventId, problem }: LogMisfit, number: number): Batch.Unencodable => ({
+  op: "event",
+  eventId: eventId ?? `line-${line}`,
+  event: number,
+  why: `line ${line} ${problem}`,
+})
+
 const encoded = (
   projection: Project.Projection,
-  events: ReadonlyArray<Event>,
-  texts: ReadonlyArray<string>,
+  { events, texts }: { readonly events: ReadonlyArray<Event>; readonly texts: ReadonlyArray<string> },
   first: number,
+  misfits: ReadonlyArray<LogMisfit> = [],
 ): Pick<Window, "events" | "operations" | "unencodable"> => {
   const steps = events.map((event, index) => placed(projection, event, first + index, texts[index]))
-  const [misfits, fit] = Arr.separate(steps)
+  const [odd, fit] = Arr.separate(steps)
   const { operations, unencodable } = Batch.separate(Batch.encodeAll(fit.flat()))
-  return { events: events.length, operations, unencodable: oncePerEvent([...misfits, ...unencodable]) }
+  const lines = misfits.map((misfit, index) => unsent(misfit, first + events.length + index))
+  return {
+    events: events.length + misfits.length,
+    operations,
+    unencodable: [...oncePerEvent([...odd, ...unencodable]), ...lines],
+  }
 }
 
-/** How many events of a slice stand before the acknowledged place. The log may have left out lines that are no events. */
-const countKnown = ({ events, end }: LogSlice, start: LogPosition, acknowledged: LogPosition): number => {
-  if (end.lines <= acknowledged.lines) return events.length
-  if (start.lines >= acknowledged.lines) return 0
-  return events.findIndex(({ event_hash }) => event_hash === acknowledged.hash) + 1
+/** What of a slice stands behind the acknowledged place, and the events before it: its lines are events or misfits. */
+const behind = ({ events, texts, misfits }: LogSlice, start: LogPosition, acknowledged: LogPosition) => {
+  const unknown = misfits.filter(({ line }) => line > acknowledged.lines)
+  const lines = Math.max(0, acknowledged.lines - start.lines)
+  const known = Math.min(events.length, lines - (misfits.length - unknown.length))
+  return {
+    known: events.slice(0, known),
+    fresh: { events: events.slice(known), texts: texts.slice(known) },
+    misfits: unknown,
+  }
 }
 
 /** Remembers when the event behind a place was recorded. */
@@ -125,16 +146,15 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
     (slice) => {
       const { end } = slice
       if (end.offset === position.offset) return Effect.succeedNone
-      const known = countKnown(slice, position, acknowledged)
-      for (const event of slice.events.slice(0, known)) projection.step(event)
-      const fresh = encoded(projection, slice.events.slice(known), slice.texts.slice(known), position.lines)
+      const { known, fresh, misfits } = behind(slice, position, acknowledged)
+      for (const event of known) projection.step(event)
+      const window = encoded(projection, fresh, position.lines, misfits)
       position = end
       if (end.lines <= acknowledged.lines) return next
-      const acknowledge = Effect.suspend(() => {
+      const resolve = (): void => {
         resolved = end
-        return log.acknowledge(end)
-      })
-      return Effect.succeedSome({ ...fresh, acknowledge })
+      }
+      return Effect.succeedSome({ ...window, resolve, acknowledge: log.acknowledge(end) })
     },
   )
 
@@ -165,12 +185,12 @@ export const fromMemory = (limit: number): Source => {
     const events = waiting.slice(taken, taken + WINDOW_EVENTS)
     const first = resolved + taken
     taken += events.length
-    const acknowledge = Effect.sync(() => {
+    const resolve = (): void => {
       waiting.splice(0, events.length)
       taken -= events.length
       resolved += events.length
-    })
-    return Option.some({ ...encoded(projection, events, [], first), acknowledge })
+    }
+    return Option.some({ ...encoded(projection, { events, texts: [] }, first), resolve, acknowledge: Effect.void })
   })
 
   return {
@@ -186,9 +206,9 @@ export const fromMemory = (limit: number): Source => {
     oldest: Effect.sync(() => waiting[0]?.ts ?? null),
     next,
     head: Effect.succeed(null),
-    setAside: () =>
+    setAside: ({ length }) =>
       Effect.sync(() => {
-        letters += 1
+        letters += length
       }),
     deadLetters: Effect.sync(() => letters),
   }

@@ -15,12 +15,16 @@ export interface RunBacklog {
   readonly owner: number | null
   /** Spans that a dead process left open. */
   readonly openSpans: number
+  /** 0 when they cannot be read: `problem` says why. */
   readonly deadLetters: number
   /** Events that the log itself reports as lost (`TELEMETRY_GAP`). */
   readonly lost: number
-  /** What is wrong with the log or its cursor, and what to do; null when nothing is. */
+  /** What is wrong with the log or the files beside it, or what keeps the run from being delivered; null when nothing is. */
   readonly problem: string | null
 }
+
+/** Why a run was left alone; `unknown`: from here nobody can tell whether its owner is alive. */
+export type Skipped = "owned" | "unknown" | "offline" | "unusable"
 
 /** What became of one run's backlog. */
 export interface Drained {
@@ -33,7 +37,7 @@ export interface Drained {
   /** Open spans of a dead process that were closed as `ProcessDied`. */
   readonly closedSpans: number
   /** Why it was left alone; null when it was not. */
-  readonly skipped: "owned" | "offline" | "unusable" | null
+  readonly skipped: Skipped | null
   /** Why events are still undelivered; null when none are. */
   readonly lastError: string | null
 }
@@ -41,6 +45,17 @@ export interface Drained {
 export interface DrainOptions {
   /** Also runs that were recorded offline. */
   readonly includeOffline: boolean
+  /** Also runs of which nobody can tell from here whether their owner is alive; never those whose owner is seen to be. */
+  readonly force?: boolean
+  /** Sends every event again, whatever the server has acknowledged: for a server that was replaced. */
+  readonly fromStart?: boolean
+  /**
+   * For a program that has work of its own: runs of which the small files beside their logs tell that they are offline, owned or
+   * delivered are passed over without a look at their logs or a word.
+   */
+  readonly inPassing?: boolean
+  /** Told before the first run is delivered: what came before were looks only. */
+  readonly onDelivering?: Effect.Effect<void>
   /** Told after each run, in order. */
   readonly onDrained?: (drained: Drained) => Effect.Effect<void>
 }

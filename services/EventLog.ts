@@ -12,18 +12,32 @@ export class EventLogError extends Schema.TaggedError<EventLogError>()("EventLog
   cause: Schema.optional(Schema.Defect),
 }) {}
 
-/** A place between two lines: how many bytes (or, in memory, lines) and lines stand before it, and the hash of the last. */
+/**
+ * A place between two lines: how many bytes (or, in memory, lines) and lines stand before it, and the hash that the last of
+ * them claims which claims one.
+ */
 export interface LogPosition {
   readonly offset: number
   readonly lines: number
   readonly hash: string
 }
 
-/** A stretch of the log and the place after it. */
+/** A line of the log that holds no event of this version's schema, such as a newer version wrote, or that is damaged. */
+export interface LogMisfit {
+  /** Counted from 1. */
+  readonly line: number
+  /** What it says its `event_id` is; null when it says nothing of the kind. */
+  readonly eventId: string | null
+  /** What is wrong with it, to be read behind its number. */
+  readonly problem: string
+}
+
+/** A stretch of the log and the place after it: each of its lines is an event or a misfit. */
 export interface LogSlice {
   readonly events: ReadonlyArray<ChainedEvent>
   /** The line of each event, without its newline. */
   readonly texts: ReadonlyArray<string>
+  readonly misfits: ReadonlyArray<LogMisfit>
   readonly end: LogPosition
 }
 
@@ -52,7 +66,7 @@ export interface EventLogService {
    * order. A closing event is given its `lines_before`. After a failure the log still ends in a whole line.
    */
   readonly append: Append
-  /** Events from a position on, whole lines only, at most about `maxBytes` of them; an empty slice at the end. */
+  /** What stands behind a position, whole lines only, at most about `maxBytes` of them; an empty slice at the end. */
   readonly read: (from: LogPosition, maxBytes: number) => Effect.Effect<LogSlice, EventLogError>
   /** Where the log ends now. */
   readonly head: Effect.Effect<LogPosition>
@@ -64,10 +78,10 @@ export interface EventLogService {
    */
   readonly acknowledge: (position: LogPosition) => Effect.Effect<void, EventLogError>
   /**
-   * Keeps, durably and beside the log, an operation that the server refused for good, so that delivery can go on without it.
-   * The same refusal of the same operation is kept once.
+   * Keeps, durably and beside the log, operations that the server refused for good, so that delivery can go on without them.
+   * The same operation is kept once, also when it is set aside again after a failure.
    */
-  readonly setAside: (letter: DeadLetter) => Effect.Effect<void, EventLogError>
+  readonly setAside: (letters: ReadonlyArray<DeadLetter>) => Effect.Effect<void, EventLogError>
   /** How many operations were set aside, by this process and those before it. */
   readonly deadLetters: Effect.Effect<number, EventLogError>
   /** Checks the whole chain. Does not change anything. */

@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import type { ReceivedEvent } from "../src/domain/Received.js"
 import type { RunFilter, RunRecord } from "../src/domain/Run.js"
 import type { RunTreeNode } from "../src/domain/RunTree.js"
 
@@ -37,6 +38,8 @@ export interface RunReaderService {
   readonly tree: (runId: string) => Effect.Effect<Option.Option<RunTreeNode>, RunReaderError>
   /** Where a run's log ends as far as the source has it; none when there is no such run_id. */
   readonly logHead: (runId: string) => Effect.Effect<Option.Option<LogHead>, RunReaderError>
+  /** Every event that the source has of a run, in its order, without holding them all; empty when there is no such run_id. */
+  readonly events: (runId: string) => Stream.Stream<ReceivedEvent, RunReaderError>
 }
 
 /**

@@ -174,6 +174,7 @@ const wiring: WiringService = {
   backlog,
   store: (path) => room(async () => (await import("../layers/RunStoreSql.js")).layer({ path })),
   audit: (file, hashes) => Effect.flatMap(LogAudits, ({ audit }) => audit(file, hashes)),
+  received: (file, events) => Effect.flatMap(LogAudits, ({ received }) => received(file, events)),
   surroundings: (file) => Effect.flatMap(LogAudits, ({ surroundings }) => surroundings(file)),
   checkDatabase: (path) =>
     Effect.flatMap(
@@ -215,13 +216,15 @@ const Screen = room(async () => {
 
 const Main = Layer.mergeAll(Platform, Layer.succeed(Wiring, wiring), Screen)
 
-/** Colours that the help text brings along stay away from pipes and from those who set `NO_COLOR`. */
+/** Nothing but colours reaches a terminal as control characters; colours stay away from pipes and from those who set `NO_COLOR`. */
 const commandLine = Effect.gen(function* () {
   const [Ansi, Cli] = yield* Effect.promise(() => Promise.all([import("./cli/Ansi.js"), import("./cli/Cli.js")]))
   const console = yield* Effect.console
   const isColoured = yield* Ansi.wanted(process.stdout.isTTY && process.stderr.isTTY)
-  const program = Effect.provide(Cli.run(process.argv), Main)
-  return yield* isColoured ? program : Effect.withConsole(program, Ansi.uncoloured(console))
+  return yield* Effect.withConsole(
+    Effect.provide(Cli.run(process.argv), Main),
+    isColoured ? Ansi.guarded(console) : Ansi.uncoloured(console),
+  )
 })
 
 const isVersionAsked = process.argv.length === 3 && process.argv[2] === "--version"

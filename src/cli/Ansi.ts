@@ -54,13 +54,22 @@ export const inert = (text: string): string =>
     C1_AND_C0(character.codePointAt(0) ?? 0) ? "\ufffd" : character,
   ).join("")
 
-const stripped = (args: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
-  args.map((arg) => (typeof arg === "string" ? strip(arg) : arg))
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to keep or to replace
+const COLOURS_AND_CONTROLS = /\u001b\[[0-9;]*m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
-/** A console that lets no colour through, for output that is not a terminal's. */
-export const uncoloured = (console: Console.Console): Console.Console => ({
+/** A whole answer, safe to show on a terminal: its lines and colours stay, every other control character becomes `�`. */
+export const guard = (text: string): string =>
+  text.replace(COLOURS_AND_CONTROLS, (found) => (found.length > 1 ? found : "\ufffd"))
+
+const written = (console: Console.Console, change: (text: string) => string): Console.Console => ({
   ...console,
   [Console.TypeId]: Console.TypeId,
-  log: (...args) => console.log(...stripped(args)),
-  error: (...args) => console.error(...stripped(args)),
+  log: (...args) => console.log(...args.map((arg) => (typeof arg === "string" ? change(arg) : arg))),
+  error: (...args) => console.error(...args.map((arg) => (typeof arg === "string" ? change(arg) : arg))),
 })
+
+/** A console for a terminal: what is written on it is made harmless, see {@link guard}. */
+export const guarded = (console: Console.Console): Console.Console => written(console, guard)
+
+/** A console that lets no colour through either, for output that is not a terminal's. */
+export const uncoloured = (console: Console.Console): Console.Console => written(console, (text) => guard(strip(text)))

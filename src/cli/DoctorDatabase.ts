@@ -9,7 +9,7 @@ import type * as ServerProbe from "./ServerProbe.js"
 import { Wiring } from "./Wiring.js"
 
 const MEND =
-  "Stop every server on it and keep a copy. Then name another file with TELEMETRY_DB_PATH, and send the runs there anew: every event still stands in the logs of the runs folder."
+  "Stop every server on it and keep a copy. Then name another file with TELEMETRY_DB_PATH, and send the runs there anew with runledger ship --from-start: every event still stands in the logs of the runs folder."
 
 /** SQLite's full check of the server's database where it stands on this machine; a server that answers keeps its own to itself. */
 export const database = (env: Environment, probe: ServerProbe.Probe) =>

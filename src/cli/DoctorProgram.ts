@@ -1,6 +1,6 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import type { Style } from "./Ansi.js"
+import { inert, type Style } from "./Ansi.js"
 import { checkFailed } from "./CommandError.js"
 import { examine } from "./Doctor.js"
 import type { Finding } from "./DoctorFinding.js"
@@ -19,8 +19,8 @@ const report = (style: Style, findings: ReadonlyArray<Finding>): string =>
   Table.render(
     [{ title: "CHECK" }, { title: "" }, { title: "FOUND" }],
     findings.flatMap((finding) => [
-      [finding.check, coloured(style, finding), finding.detail],
-      ...(finding.mend === null ? [] : [["", "", style.bold(`→ ${finding.mend}`)]]),
+      [finding.check, coloured(style, finding), inert(finding.detail)],
+      ...(finding.mend === null ? [] : [["", "", style.bold(`→ ${inert(finding.mend)}`)]]),
     ]),
     style.dim,
   )

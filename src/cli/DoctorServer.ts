@@ -4,6 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { shown } from "../domain/Endpoint.js"
 import { type Finding, fail, ok, warn } from "./DoctorFinding.js"
 import type * as ServerProbe from "./ServerProbe.js"
 
@@ -13,25 +14,22 @@ const TIMEOUT = "2 seconds"
 
 /** What answers at the endpoint. */
 export const server = (endpoint: string, probe: ServerProbe.Probe, version: string): Finding => {
+  const place = shown(endpoint)
   switch (probe.kind) {
     case "nobody":
-      return warn(
-        "server",
-        `${endpoint}: ${probe.detail}`,
-        'Start one with "runledger serve". Launches work without it.',
-      )
+      return warn("server", `${place}: ${probe.detail}`, 'Start one with "runledger serve". Launches work without it.')
     case "other":
       return fail(
         "server",
-        `${endpoint} is not a Runledger server (${probe.detail})`,
+        `${place} is not a Runledger server (${probe.detail})`,
         'Set TELEMETRY_API_URL to one, or start one elsewhere: "runledger serve --port 8766".',
       )
     case "runledger":
       return probe.version === version
-        ? ok("server", `${endpoint}, version ${probe.version}, database ${probe.dbPath}`)
+        ? ok("server", `${place}, version ${probe.version}, database ${probe.dbPath}`)
         : warn(
             "server",
-            `${endpoint} is version ${probe.version}, this is ${version}`,
+            `${place} is version ${probe.version}, this is ${version}`,
             "Use the same version on both sides.",
           )
   }

@@ -4,7 +4,7 @@ import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import { coloured, inert, plain, type Style } from "./Ansi.js"
+import { coloured, guard, inert, plain, type Style } from "./Ansi.js"
 import * as Progress from "./Progress.js"
 
 /** Standard error as this room needs it. */
@@ -34,7 +34,7 @@ const entry = (style: Style, options: Logger.Logger.Options<unknown>, withCause:
   const annotations = Array.from(options.annotations, ([key, value]) => `${key}=${inert(words(value))}`)
   const text = words(options.message).split("\n").map(inert).join("\n")
   const dressed = [label(style, options.logLevel) + text, ...annotations.map(style.dim)].join(" ")
-  const cause = withCause && !Cause.isEmpty(options.cause) ? `\n${Cause.pretty(options.cause)}` : ""
+  const cause = withCause && !Cause.isEmpty(options.cause) ? `\n${guard(Cause.pretty(options.cause))}` : ""
   return `${dressed}${cause}\n`
 }
 
@@ -70,8 +70,8 @@ export const layer = (
       Effect.sync(() => {
         progress = Progress.step(progress, event)
         const said = Progress.line(event)
-        if (said !== null) print(`${said}\n`)
-        if (stream.isTerminal) rewrite(Progress.status(progress))
+        if (said !== null) print(`${guard(said)}\n`)
+        if (stream.isTerminal) rewrite(inert(Progress.status(progress)))
       }),
     clear: Effect.sync(clear),
   })

@@ -3,6 +3,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { RunReader } from "../../services/RunReader.js"
+import { shown } from "../domain/Endpoint.js"
 import { type CommandError, failure } from "./CommandError.js"
 import * as Environment from "./Environment.js"
 import * as ServerProbe from "./ServerProbe.js"
@@ -40,7 +41,7 @@ export const withReader = <A, E, R>(
     const folders = wiring.folderReader(folder)
     if (source.local) return yield* Effect.provide(program, folders)
     const endpoint = Environment.serverOf(env)
-    const reason = why(yield* ServerProbe.probe(endpoint), endpoint)
+    const reason = why(yield* ServerProbe.probe(endpoint), shown(endpoint))
     if (Option.isNone(reason)) {
       return yield* Effect.provide(program, wiring.serverReader({ endpoint, token: env.telemetryToken }))
     }
@@ -48,8 +49,14 @@ export const withReader = <A, E, R>(
     return yield* Effect.provide(program, folders)
   })
 
-/** One JSON document on stdout. */
-export const printJson = (document: unknown): Effect.Effect<void> => Console.log(JSON.stringify(document, null, 2))
+/** JSON lets these stand as they are, and some terminals obey them. */
+const UNESCAPED = /[\u007f-\u009f]/g
+
+/** One JSON document on stdout, every control character in it escaped. */
+export const printJson = (document: unknown): Effect.Effect<void> =>
+  Console.log(
+    JSON.stringify(document, null, 2).replace(UNESCAPED, (found) => `\\u00${found.charCodeAt(0).toString(16)}`),
+  )
 
 /** A reader's error as a failed command. */
 export const readFailed = (error: { readonly message: string }): CommandError => failure(error.message, error)

@@ -12,6 +12,12 @@ const options = {
   includeOffline: Options.boolean("include-offline").pipe(
     Options.withDescription("Also deliver runs that were recorded offline"),
   ),
+  fromStart: Options.boolean("from-start").pipe(
+    Options.withDescription("Send every event again, for a server that was replaced or restored"),
+  ),
+  force: Options.boolean("force").pipe(
+    Options.withDescription("Also take over runs whose owner may be alive on another machine or in another container"),
+  ),
   json,
 }
 

@@ -4,6 +4,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Backlog, type Drained } from "../../services/Backlog.js"
+import * as Endpoint from "../domain/Endpoint.js"
 import { inert, type Style } from "./Ansi.js"
 import { failure, usage } from "./CommandError.js"
 import * as Dress from "./Dress.js"
@@ -64,7 +65,7 @@ const totalsOf = (drained: ReadonlyArray<Drained>): Totals => {
 
 /** What nobody delivers: a live owner delivers its own run, and an offline run was not asked for. */
 const hasFailed = ({ skipped, undelivered }: Drained): boolean =>
-  skipped === "unusable" || (skipped === null && undelivered > 0)
+  skipped === "unusable" || ((skipped === null || skipped === "unknown") && undelivered > 0)
 
 const events = (count: number): string => Figures.plural(count, "event")
 
@@ -72,6 +73,8 @@ const standing = (style: Style, run: Drained): string => {
   switch (run.skipped) {
     case "owned":
       return `${style.dim("left")}  ${events(run.undelivered)}: ${inert(run.lastError ?? "its process still runs")}`
+    case "unknown":
+      return `${style.yellow("left")}  ${events(run.undelivered)}: ${inert(run.lastError ?? "its owner may be alive")}`
     case "offline":
       return `${style.dim("left")}  ${events(run.undelivered)}: recorded offline`
     case "unusable":
@@ -90,7 +93,11 @@ const line = (style: Style, run: Drained): string => {
   const more = [
     ...(run.closedSpans > 0 ? [`${Figures.plural(run.closedSpans, "span")} of a dead process closed`] : []),
     ...(run.deadLetters > 0
-      ? [style.yellow(`${events(run.deadLetters)} refused for good, kept in telemetry.dead-letters.ndjson`)]
+      ? [
+          style.yellow(
+            `${Figures.plural(run.deadLetters, "operation")} refused for good, kept in telemetry.dead-letters.ndjson`,
+          ),
+        ]
       : []),
   ]
   return [`${style.bold(inert(run.runId))}  ${standing(style, run)}`, ...more].join("; ")
@@ -134,16 +141,22 @@ export const program = (options: ShipOptions) =>
     const style = yield* Dress.style
     const onDrained = (run: Drained) => (options.json ? Effect.void : Console.log(line(style, run)))
     const drained = yield* Effect.flatMap(Backlog, ({ drain }) =>
-      drain({ includeOffline: options.includeOffline, onDrained }),
+      drain({
+        includeOffline: options.includeOffline,
+        fromStart: options.fromStart,
+        force: options.force,
+        onDrained,
+      }),
     ).pipe(Effect.provide(wiring.backlog(setup)))
     const totals = totalsOf(drained)
+    const shown = Endpoint.shown(endpoint)
     yield* options.json
-      ? printJson({ endpoint, runs_dir: target.runsDir, runs: drained.map(wire), totals })
-      : Console.log(closing(style, totals, endpoint))
+      ? printJson({ endpoint: shown, runs_dir: target.runsDir, runs: drained.map(wire), totals })
+      : Console.log(closing(style, totals, shown))
     const failed = drained.filter(hasFailed)
     if (failed.length > 0) {
       return yield* failure(
-        `${Figures.plural(failed.length, "run")} could not be delivered whole. Nothing is lost: the events are in the run folders. Check the server with runledger doctor, then run this again.`,
+        `${Figures.plural(failed.length, "run")} could not be delivered whole. Nothing is lost: the events are in the run folders. What keeps them is said above; runledger doctor checks the server and the runs. Then run this again.`,
       )
     }
   })

@@ -1,9 +1,11 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { EventLogError } from "../../services/EventLog.js"
-import { type AcknowledgedHead, compare } from "../domain/Acknowledged.js"
+import { type Acknowledged, type AcknowledgedHead, compare } from "../domain/Acknowledged.js"
 import type { CursorNote } from "../domain/LogAudit.js"
+import * as Received from "../domain/Received.js"
 import { checkFailed, failure } from "./CommandError.js"
 import * as Dress from "./Dress.js"
 import * as Environment from "./Environment.js"
@@ -30,6 +32,15 @@ const withoutCursor = (cursor: CursorNote): ReadonlyArray<string> => {
   }
 }
 
+const withoutServer = (server: VerifyServer.ServerSide): ReadonlyArray<string> => {
+  if (server.kind !== "asked") return [`a server: ${server.why}`]
+  return Either.isLeft(server.events) ? [`every event of the server, only with its last: ${server.events.left}`] : []
+}
+
+/** What all of the server's events prove goes before what its last one alone does. */
+const withEvents = (found: Acknowledged, received: Received.Received | null): Acknowledged =>
+  found.source === "server" && received !== null ? { ...found, problem: Received.problemOf(received) } : found
+
 /** Whoever acknowledged is asked before the log is read: a log that still grows is then never behind what they say. */
 const verified = (options: VerifyOptions) =>
   Effect.gen(function* () {
@@ -37,22 +48,21 @@ const verified = (options: VerifyOptions) =>
     const env = yield* Environment.load
     const file = yield* VerifyTarget.logOf(options.runDir, Environment.runsDirOf(Option.none(), env))
     const surroundings = yield* Effect.mapError(wiring.surroundings(file), unreadable)
-    const server = yield* VerifyServer.remembered(file, surroundings.runIds, env, options)
+    const server = yield* Effect.mapError(VerifyServer.remembered(file, surroundings.runIds, env, options), unreadable)
     const heads = [
       ...Option.toArray(cursorHead(surroundings.cursor)),
       ...(server.kind === "asked" ? [server.head] : []),
     ]
+    const received = server.kind === "asked" ? Either.getOrNull(server.events) : null
     const hashes = heads.map(({ hash }) => hash)
     const audit = yield* Effect.mapError(wiring.audit(file, hashes), unreadable)
     return {
       file,
       audit,
       surroundings,
-      acknowledged: heads.map((head) => compare(head, audit)),
-      notCompared: [
-        ...withoutCursor(surroundings.cursor),
-        ...(server.kind === "asked" ? [] : [`a server: ${server.why}`]),
-      ],
+      acknowledged: heads.map((head) => withEvents(compare(head, audit), received)),
+      received,
+      notCompared: [...withoutCursor(surroundings.cursor), ...withoutServer(server)],
     } satisfies VerifyReport.Verified
   })
 

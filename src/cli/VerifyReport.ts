@@ -1,7 +1,7 @@
 import type { Acknowledged } from "../domain/Acknowledged.js"
 import type { LogAudit, LogSurroundings } from "../domain/LogAudit.js"
-import type { Style } from "./Ansi.js"
-import { inert } from "./Ansi.js"
+import * as Received from "../domain/Received.js"
+import { inert, type Style } from "./Ansi.js"
 import * as Figures from "./Figures.js"
 
 /** Everything that `verify` found of one log. */
@@ -10,6 +10,8 @@ export interface Verified {
   readonly audit: LogAudit
   readonly surroundings: LogSurroundings
   readonly acknowledged: ReadonlyArray<Acknowledged>
+  /** What came out of the server's events, one by one; null when they were not compared. */
+  readonly received: Received.Received | null
   /** What the log was not compared with, and why. */
   readonly notCompared: ReadonlyArray<string>
 }
@@ -27,7 +29,7 @@ const lostOf = ({ audit }: Verified): number => audit.gaps.reduce((sum, { droppe
 
 /** The document that `--json` prints. */
 export const document = (verified: Verified) => {
-  const { file, audit, surroundings, acknowledged, notCompared } = verified
+  const { file, audit, surroundings, acknowledged, received, notCompared } = verified
   return {
     file,
     intact: problems(verified).length === 0,
@@ -35,6 +37,7 @@ export const document = (verified: Verified) => {
     head: audit.head,
     problems: audit.problems,
     acknowledged,
+    compared_events: received?.events ?? null,
     not_compared: notCompared,
     dead_letters: surroundings.deadLetters.count,
     lost_events: lostOf(verified),
@@ -66,23 +69,34 @@ export const render = (style: Style, verified: Verified): string => {
   const { file, audit, acknowledged } = verified
   const wrong = problems(verified)
   return [
-    ...wrong.map((problem) => style.red(problem)),
+    ...wrong.map((problem) => style.red(inert(problem))),
     ...(wrong.length === 0
-      ? [`${style.green("intact")}: ${Figures.plural(audit.lines, "line")} of ${file}, head ${audit.head}`]
+      ? [`${style.green("intact")}: ${Figures.plural(audit.lines, "line")} of ${inert(file)}, head ${audit.head}`]
       : []),
-    ...acknowledged.filter(({ problem }) => problem === null).map(agreed),
-    ...notes(verified).map((note) => style.dim(note)),
+    ...acknowledged.filter(({ problem }) => problem === null).map((one) => inert(agreed(one))),
+    ...notes(verified).map((note) => style.dim(inert(note))),
   ].join("\n")
 }
 
+/** A line was rewritten, or the server has another log in its place. */
+const isReplaced = ({ rewritten, hasOtherLog, knowsThisLog }: Received.Received): boolean =>
+  rewritten !== null || (hasOtherLog && !knowsThisLog)
+
 /** The last word about a log that does not hold. */
 export const verdict = (verified: Verified): string => {
-  const { file, audit, acknowledged } = verified
+  const { file, audit, acknowledged, received } = verified
   const wrong = problems(verified).length
+  const refuted = acknowledged.filter(({ problem }) => problem !== null)
   const first = audit.problems[0]?.line
-  const rewritten = acknowledged.some(({ problem, lines }) => problem !== null && audit.lines >= lines)
-  const trusted = rewritten
-    ? "None of it can be trusted without another copy."
-    : `What stands before line ${first ?? audit.lines + 1} can be trusted.`
+  const rewritten = refuted.some(
+    ({ source, lines }) => audit.lines >= lines || (source === "server" && received !== null && isReplaced(received)),
+  )
+  const isOnlyMixed = received !== null && Received.isOnlyMixed(received)
+  const isElsewhere = isOnlyMixed && audit.problems.length === 0 && refuted.every(({ source }) => source === "server")
+  const trusted = isElsewhere
+    ? "Its own lines stand as the server received them."
+    : rewritten
+      ? "None of it can be trusted without another copy."
+      : `What stands before line ${first ?? audit.lines + 1} can be trusted.`
   return `${file} does not verify: ${Figures.plural(wrong, "problem")} in ${Figures.plural(audit.lines, "line")}. ${trusted}`
 }

@@ -1,17 +1,25 @@
 import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { RunReader, type RunReaderService } from "../../services/RunReader.js"
+import { type LogHead, RunReader, type RunReaderService } from "../../services/RunReader.js"
 import type { AcknowledgedHead } from "../domain/Acknowledged.js"
+import { shown } from "../domain/Endpoint.js"
 import { fileName } from "../domain/Ids.js"
+import type { Received } from "../domain/Received.js"
 import * as Environment from "./Environment.js"
 import * as ServerProbe from "./ServerProbe.js"
 import { Wiring } from "./Wiring.js"
 
 /** What a server remembers of a run, or why it was not, or could not be, asked. */
 export type ServerSide =
-  | { readonly kind: "asked"; readonly endpoint: string; readonly head: AcknowledgedHead }
+  | {
+      readonly kind: "asked"
+      readonly head: AcknowledgedHead
+      /** Every event that it has, held against the log; or why they were not. */
+      readonly events: Either.Either<Received, string>
+    }
   | { readonly kind: "not compared"; readonly why: string }
 
 const TIMEOUT = Duration.seconds(5)
@@ -24,23 +32,33 @@ const namesOf = (folder: string, runIds: ReadonlyArray<string>): ReadonlyArray<s
   return [...new Set([...own, ...runIds, folder])]
 }
 
-type Known = Option.Option.Value<Effect.Effect.Success<ReturnType<RunReaderService["logHead"]>>>
+interface Known extends LogHead {
+  readonly runId: string
+}
 
 const firstKnown = (reader: RunReaderService, names: ReadonlyArray<string>) =>
-  Effect.reduce(names, Option.none<Known>(), (found, name) =>
-    Option.isSome(found) ? Effect.succeed(found) : reader.logHead(name),
+  Effect.reduce(names, Option.none<Known>(), (found, runId) =>
+    Option.isSome(found)
+      ? Effect.succeed(found)
+      : Effect.map(reader.logHead(runId), (head) => Option.map(head, (known) => ({ ...known, runId }))),
   )
 
-const ask = (endpoint: string, names: ReadonlyArray<string>) =>
+const ask = (file: string, place: string, names: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const known = yield* firstKnown(yield* RunReader, names)
-    if (Option.isNone(known)) return notCompared(`the one at ${endpoint} has no event of ${names.join(", ")}`)
-    const { hash, events } = known.value
-    if (hash === null) return notCompared(`the one at ${endpoint} knows no hash of this run's log`)
-    return { kind: "asked", endpoint, head: { source: "server", lines: events, hash } } satisfies ServerSide
-  }).pipe(Effect.catchAll((error) => Effect.succeed(notCompared(error.message))))
+    const wiring = yield* Wiring
+    const reader = yield* RunReader
+    const known = yield* firstKnown(reader, names)
+    if (Option.isNone(known)) return notCompared(`the one at ${place} has no event of ${names.join(", ")}`)
+    const { hash, events, runId } = known.value
+    if (hash === null) return notCompared(`the one at ${place} knows no hash of this run's log`)
+    const received = yield* wiring.received(file, reader.events(runId)).pipe(
+      Effect.map(Either.right),
+      Effect.catchTag("RunReaderError", (error) => Effect.succeed(Either.left(error.message))),
+    )
+    return { kind: "asked", head: { source: "server", lines: events, hash }, events: received } satisfies ServerSide
+  }).pipe(Effect.catchTag("RunReaderError", (error) => Effect.succeed(notCompared(error.message))))
 
-/** Asks the server at the set endpoint, briefly, what it has of the run in `folder`. Never fails. */
+/** Asks the server at the set endpoint, briefly, what it has of the run whose log this is. Fails only when the log cannot be read. */
 export const remembered = (
   file: string,
   runIds: ReadonlyArray<string>,
@@ -53,11 +71,12 @@ export const remembered = (
     const wiring = yield* Wiring
     const path = yield* Path.Path
     const endpoint = Environment.serverOf(env)
+    const place = shown(endpoint)
     const probe = yield* ServerProbe.probe(endpoint)
-    if (probe.kind !== "runledger") return notCompared(`none answers at ${endpoint} (${probe.detail})`)
+    if (probe.kind !== "runledger") return notCompared(`none answers at ${place} (${probe.detail})`)
     const names = namesOf(path.basename(path.dirname(file)), runIds)
     return yield* Effect.provide(
-      ask(endpoint, names),
+      ask(file, place, names),
       wiring.serverReader({ endpoint, token: env.telemetryToken, requestTimeout: TIMEOUT }),
     )
   })

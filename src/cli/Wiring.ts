@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type * as Stream from "effect/Stream"
 import type { Backlog } from "../../services/Backlog.js"
 import type { Budget } from "../../services/Budget.js"
 import type { CurrentRun } from "../../services/CurrentRun.js"
@@ -21,6 +22,7 @@ import type { Telemetry } from "../../services/Telemetry.js"
 import type { DatabaseReport } from "../domain/DatabaseReport.js"
 import type { Capture } from "../domain/Evidence.js"
 import type { LogAudit, LogSurroundings } from "../domain/LogAudit.js"
+import type { Received, ReceivedEvent } from "../domain/Received.js"
 import type { RunConfig } from "../domain/RunConfig.js"
 import type { CommandError } from "./CommandError.js"
 import type { Durability } from "./Environment.js"
@@ -96,6 +98,11 @@ export interface WiringService {
   readonly store: (path: string) => Layer.Layer<RunStore, RunStoreError>
   /** Checks the chain of any log and says where hashes stand in it. */
   readonly audit: (file: string, hashes: ReadonlyArray<string>) => Effect.Effect<LogAudit, EventLogError>
+  /** Holds every event that a server received of a run against the run's log. */
+  readonly received: <E>(
+    file: string,
+    events: Stream.Stream<ReceivedEvent, E>,
+  ) => Effect.Effect<Received, EventLogError | E>
   /** What is known of a log without reading all of it. */
   readonly surroundings: (file: string) => Effect.Effect<LogSurroundings, EventLogError>
   /** Checks a database that exists, and changes nothing of it. */

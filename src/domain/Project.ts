@@ -2,6 +2,7 @@ import type { CostBreakdown, CostStatus } from "./Cost.js"
 import { toUsd } from "./Cost.js"
 import type { Event, RunCreated } from "./Event.js"
 import { callRunId } from "./Ids.js"
+import { PROCESS_DIED } from "./OpenSpans.js"
 import type { OperationWire } from "./Operation.js"
 import type { UsageSource, UsageWire } from "./Usage.js"
 
@@ -59,8 +60,6 @@ const failureStatus = (errorClass: string): "timeout" | "cancelled" | "failure" 
 }
 
 /** The process ended before the span did: an ending that nobody reported, which yields to one that somebody does. */
-export const PROCESS_DIED = "ProcessDied"
-
 const inferred = (errorClass: string | undefined): Json => (errorClass === PROCESS_DIED ? { inferred: true } : {})
 
 const runContext = (event: Event, created: RunCreated): Json => ({ ...spanContext(event), ...created.context_json })

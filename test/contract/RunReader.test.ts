@@ -161,6 +161,21 @@ describe.each([
     ),
   )
 
+  it.scopedLive(
+    "gives every event of a run with its place in the chain, in order, and none of a run that nobody knows",
+    () =>
+      reading(
+        Effect.gen(function* () {
+          const reader = yield* RunReader
+          const log = yield* Effect.orDie(Effect.provide(logged("run-001", 1), platform))
+          expect(Chunk.toReadonlyArray(yield* Stream.runCollect(reader.events("run-001")))).toEqual(
+            log.map(({ event_id, prev_hash, event_hash }) => ({ event_id, prev_hash, event_hash })),
+          )
+          expect(Chunk.size(yield* Stream.runCollect(reader.events("nobody")))).toBe(0)
+        }),
+      ),
+  )
+
   it.scopedLive("nests launch, worker and calls, and never adds simulated or unpriced money to real money", () =>
     reading(
       Effect.gen(function* () {

@@ -2,6 +2,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { VERSION } from "../../src/domain/Version.js"
 import * as Runledger from "../support/Runledger.js"
 
 beforeAll(Runledger.build)
@@ -11,7 +12,7 @@ describe("runledger", () => {
     Effect.gen(function* () {
       const { cwd } = yield* Runledger.workplace
       const version = yield* Runledger.run(["--version"], { cwd })
-      expect([version.code, version.stdout.trim()]).toEqual([0, "0.1.0"])
+      expect([version.code, version.stdout.trim()]).toEqual([0, VERSION])
       const help = yield* Runledger.run([], { cwd })
       expect(help.code).toBe(0)
       for (const name of [

@@ -100,19 +100,24 @@ describe("CurrentRunFolder", () => {
     }),
   )
 
-  it.scoped("a dead owner is taken over: gone, or its id given to another process, or its lock unreadable", () =>
-    Effect.gen(function* () {
-      const runsDir = yield* RunFolders.temporary
-      yield* Effect.provide(CurrentRun, open(runsDir))
-      const child = yield* Effect.scoped(stranger)
-      const reused = JSON.stringify({ pid: process.pid, start_time: "long ago" })
-      for (const text of [JSON.stringify({ pid: child.pid, start_time: "1" }), reused, "", "garbage"]) {
-        fs.writeFileSync(within(runsDir, "lock"), text)
-        const run = yield* Effect.provide(CurrentRun, open(runsDir, { resume: true }))
-        expect(run.resumed).toBe(true)
-        expect(fs.readdirSync(within(runsDir)).filter((name) => name.includes("lock"))).toEqual([])
-      }
-    }),
+  it.scoped(
+    "a dead owner is taken over: gone, or its id given to another process, or its lock empty; a lock that is not understood is not",
+    () =>
+      Effect.gen(function* () {
+        const runsDir = yield* RunFolders.temporary
+        yield* Effect.provide(CurrentRun, open(runsDir))
+        const child = yield* Effect.scoped(stranger)
+        const reused = JSON.stringify({ pid: process.pid, start_time: "long ago" })
+        for (const text of [JSON.stringify({ pid: child.pid, start_time: "1" }), reused, ""]) {
+          fs.writeFileSync(within(runsDir, "lock"), text)
+          const run = yield* Effect.provide(CurrentRun, open(runsDir, { resume: true }))
+          expect(run.resumed).toBe(true)
+          expect(fs.readdirSync(within(runsDir)).filter((name) => name.includes("lock"))).toEqual([])
+        }
+        fs.writeFileSync(within(runsDir, "lock"), "garbage")
+        const refused = yield* Effect.flip(Effect.provide(CurrentRun, open(runsDir, { resume: true })))
+        expect(refused).toMatchObject({ reason: "owned", message: expect.stringContaining(within(runsDir, "lock")) })
+      }),
   )
 
   it.scoped("of many who take over a dead run at once, exactly one gets it", () =>

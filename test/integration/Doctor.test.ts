@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as DeadLetterFile from "../../layers/DeadLetterFile.js"
 import type { Event, EventBody } from "../../src/domain/Event.js"
 import { GENESIS_HASH } from "../../src/domain/Ids.js"
+import { VERSION } from "../../src/domain/Version.js"
 import * as EventSamples from "../support/EventSamples.js"
 import * as HandledServer from "../support/HandledServer.js"
 import * as LiveServer from "../support/LiveServer.js"
@@ -83,7 +84,7 @@ const troubled = Effect.gen(function* () {
   yield* write("odd", whole, true)
   cursor("odd", JSON.stringify({ offset: 10, lines: 1, hash: "a".repeat(64) }))
   yield* write("refused", whole, true)
-  DeadLetterFile.make(path("runs", "refused", DeadLetterFile.FILE)).add({
+  const letter = {
     at: "2026-01-31T12:00:00.000Z",
     run_id: "refused",
     op: "create",
@@ -91,7 +92,8 @@ const troubled = Effect.gen(function* () {
     status: 422,
     reason: "no such field",
     operation: null,
-  })
+  } as const
+  yield* Effect.promise(() => DeadLetterFile.make(path("runs", "refused", DeadLetterFile.FILE)).add([letter]))
   return { cwd, path }
 })
 
@@ -172,13 +174,42 @@ describe("runledger doctor", () => {
       expect([wrong.code, wrong.found["token"]?.detail]).toEqual([3, "the server does not accept it (401)"])
       expect([right.code, right.found["token"]?.detail]).toEqual([0, "the server accepts it"])
       expect(wrong.stdout + wrong.stderr + right.stdout).not.toMatch(/(?:wrong|right)-token/)
-      const health = { status: "ok", version: "0.1.0", db_path: "/x", journal_mode: "wal", synchronous: "full" }
+      const health = { status: "ok", version: VERSION, db_path: "/x", journal_mode: "wal", synchronous: "full" }
       const proxy = yield* HandledServer.serve((request, response) => {
         response.writeHead(request.url === "/health" ? 200 : 403, { "content-type": "application/json" })
         response.end(JSON.stringify(request.url === "/health" ? health : { detail: "no" }))
       })
       const forbidden = yield* doctor(cwd, { TELEMETRY_API_URL: proxy, TELEMETRY_API_TOKEN: "right-token-123" })
       expect([forbidden.code, forbidden.found["token"]?.detail]).toEqual([3, expect.stringContaining("(403)")])
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
+  it.scopedLive("shows no control character that a server sends, and no secret of its address", () =>
+    Effect.gen(function* () {
+      const { cwd } = yield* Runledger.workplace
+      const health = {
+        status: "ok",
+        version: "9\u001b]0;owned\u0007\u009b2J",
+        db_path: "/x\u001b[2J",
+        journal_mode: "wal",
+      }
+      const evil = yield* HandledServer.serve((_request, response) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(JSON.stringify(health))
+      })
+      const shown = yield* Runledger.run(["doctor"], { cwd, env: { TELEMETRY_API_URL: evil } })
+      expect(shown.stdout).toContain("is version 9\ufffd]0;owned\ufffd\ufffd2J")
+      const json = yield* doctor(cwd, { TELEMETRY_API_URL: evil })
+      expect(json.found["server"]?.detail).toContain(health.version)
+      const secret = evil.replace("http://", "http://ann:hunter2@")
+      const env = { TELEMETRY_API_URL: `${secret}?key=hunter3#hunter4` }
+      const hidden = [yield* doctor(cwd, env), yield* Runledger.run(["doctor"], { cwd, env })]
+      for (const { stdout, stderr } of hidden) expect(stdout + stderr).toContain(evil)
+      for (const { stdout, stderr } of [shown, json, ...hidden]) {
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+        expect(stdout + stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/)
+        expect(stdout + stderr).not.toMatch(/hunter|ann:/)
+      }
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 

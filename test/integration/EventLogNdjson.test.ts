@@ -24,6 +24,9 @@ const tornFiles = (directory: string): ReadonlyArray<string> =>
 const rewrite = (directory: string, lines: ReadonlyArray<string>): void =>
   fs.writeFileSync(fileOf(directory), lines.map((line) => `${line}\n`).join(""))
 
+/** How many bytes this process has read so far, as the system counts them. */
+const bytesRead = (): number => Number(/^rchar: (\d+)/.exec(fs.readFileSync("/proc/self/io", "utf8"))?.[1])
+
 const three = [EventSamples.event(0, EventSamples.created), EventSamples.event(1), EventSamples.event(2)]
 
 describe("EventLogNdjson", () => {
@@ -90,14 +93,68 @@ describe("EventLogNdjson", () => {
     }),
   )
 
-  it.scoped("a file of garbage only becomes an empty log, and nothing of it is lost", () =>
+  it.scoped("a file that is no log is refused, and neither changed nor copied", () =>
     Effect.gen(function* () {
       const folder = yield* RunFolders.temporary
-      fs.writeFileSync(fileOf(folder), "not a log\nat all")
-      yield* append(folder, ...three).pipe(Effect.provide(WarningLog.make().layer))
-      expect(yield* EventLogNdjson.verifyFile(fileOf(folder))).toMatchObject({ lines: 3, problems: [] })
-      expect(fs.readFileSync(nodePath.join(folder, "events.torn-1"), "utf8")).toBe("not a log\nat all")
+      const foreign = [
+        "not a log\nat all",
+        "not a log",
+        '{"hello":"world"}\n',
+        '{"event_hash":"12"}\n{"event_hash":"',
+        "\n",
+        '{"event_name":',
+        "\u0000".repeat(5000),
+      ]
+      for (const text of foreign) {
+        fs.writeFileSync(fileOf(folder), text)
+        const error = yield* Effect.flip(append(folder, ...three))
+        expect([error._tag, error.operation, error.path]).toEqual(["EventLogError", "open", fileOf(folder)])
+        expect(error.message).toMatch(/not a Runledger log, and nothing in it was touched; move it away/)
+        expect(fs.readFileSync(fileOf(folder), "utf8")).toBe(text)
+      }
+      expect(tornFiles(folder)).toEqual([])
     }),
+  )
+
+  it.scoped("a first record cut anywhere is set aside, and the log begins anew", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, EventSamples.event(1))
+      const whole = fs.readFileSync(fileOf(folder))
+      for (let length = 1; length < whole.length; length += length < 20 ? 1 : 37) {
+        fs.writeFileSync(fileOf(folder), whole.subarray(0, length))
+        yield* append(folder, EventSamples.event(1)).pipe(Effect.provide(WarningLog.make().layer))
+        expect(fs.readFileSync(fileOf(folder)).equals(whole)).toBe(true)
+        expect(fs.readFileSync(nodePath.join(folder, "events.torn-1")).length).toBe(length)
+        fs.rmSync(nodePath.join(folder, "events.torn-1"))
+      }
+    }),
+  )
+
+  it.scoped("a log whose first line is damaged goes on behind the lines that are not", () =>
+    Effect.gen(function* () {
+      const folder = yield* RunFolders.temporary
+      yield* append(folder, ...three)
+      rewrite(folder, linesOf(folder).with(0, "damaged"))
+      yield* append(folder, EventSamples.event(3))
+      expect((yield* EventLogNdjson.verifyFile(fileOf(folder))).problems).toMatchObject([{ line: 1 }])
+      expect([linesOf(folder).length, tornFiles(folder)]).toEqual([4, []])
+    }),
+  )
+
+  it.scoped.skipIf(!fs.existsSync("/proc/self/io"))(
+    "a tail of 50,000 empty records is read a few times, not once a record",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* RunFolders.temporary
+        yield* append(folder, ...three)
+        fs.appendFileSync(fileOf(folder), "garbage\n".repeat(50_000))
+        const before = bytesRead()
+        yield* append(folder, EventSamples.event(3)).pipe(Effect.provide(WarningLog.make().layer))
+        expect(bytesRead() - before).toBeLessThan(20 * 400_000)
+        expect(yield* EventLogNdjson.verifyFile(fileOf(folder))).toMatchObject({ lines: 4, problems: [] })
+        expect(fs.statSync(nodePath.join(folder, "events.torn-1")).size).toBe(400_000)
+      }),
   )
 
   it.scoped("verify names the line of an edit, a removal, a swap, an insertion and a cut", () =>

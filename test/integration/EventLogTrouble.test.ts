@@ -44,6 +44,13 @@ const canMount = (() => {
   return mounted
 })()
 
+/** Whether system calls can be watched here. */
+const canTrace = (() => {
+  const traced = spawnSync("strace", ["-o", "/dev/null", "true"]).status === 0
+  if (!traced) process.stderr.write("SKIPPED: strace does not work here, so it is not seen which names are flushed\n")
+  return traced
+})()
+
 /** A file system of one megabyte, unmounted when the scope closes. */
 const smallDisk = Effect.acquireRelease(
   Effect.tap(RunFolders.temporary, (folder) => Effect.sync(() => mount(folder))),
@@ -104,5 +111,28 @@ describe("EventLogNdjson in trouble", () => {
           expect(yield* log.verify).toMatchObject({ lines: full.lines + 1, problems: [] })
         }).pipe(Effect.provide(PlainRun.logIn(folder)))
       }),
+  )
+
+  it.scoped.skipIf(!canTrace)(
+    "durability power flushes the names of the log, of the run's folder and of every new folder above it before the first append",
+    () =>
+      Effect.gen(function* () {
+        const existing = fs.realpathSync(yield* RunFolders.temporary)
+        const runsDir = nodePath.join(existing, "not", "yet", "there")
+        const trace = nodePath.join(yield* RunFolders.temporary, "trace")
+        const main = nodePath.join(import.meta.dirname, "../support/OpenLogMain.ts")
+        const watching = ["-f", "-y", "-e", "trace=fsync,fdatasync", "-o", trace]
+        const program = [process.execPath, "--import", "tsx", main, runsDir, "run-001"]
+        expect(spawnSync("strace", [...watching, ...program]).status).toBe(0)
+        const flushed = [...fs.readFileSync(trace, "utf8").matchAll(/(?:fsync|fdatasync)\(\d+<([^>]*)>/g)].map(
+          ([, path]) => path,
+        )
+        const run = nodePath.join(runsDir, "run-001")
+        const folders = [run, runsDir, nodePath.join(existing, "not", "yet"), nodePath.join(existing, "not"), existing]
+        expect(flushed).toEqual(expect.arrayContaining(folders))
+        const log = nodePath.join(run, EventLogNdjson.FILE)
+        for (const folder of folders) expect(flushed.indexOf(folder)).toBeLessThan(flushed.lastIndexOf(log))
+      }),
+    60_000,
   )
 })

@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import * as fs from "node:fs"
+import * as os from "node:os"
 import * as nodePath from "node:path"
 import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
@@ -91,7 +92,13 @@ describe("RunLock", () => {
       fs.writeFileSync(nodePath.join(folder, claim), dead("claimant"))
       fs.writeFileSync(nodePath.join(folder, claimOnClaim), dead("second claimant"))
       const held = Either.getOrThrow(yield* Effect.promise(() => RunLock.acquire(folder)))
-      expect(held.before?.owner).toEqual({ pid: process.pid, start_time: "owner", boot_id: null })
+      expect(held.before?.owner).toEqual({
+        pid: process.pid,
+        start_time: "owner",
+        boot_id: null,
+        host: null,
+        pid_namespace: null,
+      })
       expect(fs.readdirSync(folder)).toEqual([RunLock.FILE])
       yield* Effect.promise(() => RunLock.release(folder, held))
       expect(fs.readdirSync(folder)).toEqual([])
@@ -131,6 +138,42 @@ describe("RunLock", () => {
         const other = yield* standing({ pid, start_time, boot_id: "00000000-0000-4000-8000-000000000000" })
         expect(other).toBe(boot_id === null ? "Owned" : "Dead")
         if (process.platform === "linux") expect(boot_id).toMatch(/^[0-9a-f-]{36}$/)
+      }),
+  )
+
+  it.scoped(
+    "an owner in another container, on another machine, or that a lock does not name is taken over by force alone; one that is seen alive never",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* RunFolders.temporary
+        const path = nodePath.join(folder, RunLock.FILE)
+        const own = Either.getOrThrow(yield* Effect.promise(() => RunLock.acquire(folder)))
+        const place = JSON.parse(own.text)
+        expect(place.host).toBe(os.hostname())
+        const gone = { ...place, start_time: "long ago" }
+        const foreign = { boot_id: "00000000-0000-4000-8000-000000000000", pid_namespace: "pid:[1]" }
+        const isNamespaced = place.pid_namespace !== null
+        const locks: ReadonlyArray<readonly [string, string]> = [
+          [JSON.stringify(place), "Owned"],
+          [JSON.stringify(gone), "Dead"],
+          [JSON.stringify({ ...gone, host: "elsewhere" }), "Unknown"],
+          [JSON.stringify({ ...gone, ...foreign, host: "elsewhere" }), "Unknown"],
+          [JSON.stringify({ ...gone, pid_namespace: "pid:[1]" }), isNamespaced ? "Unknown" : "Dead"],
+          [JSON.stringify({ ...gone, ...foreign }), "Dead"],
+          ["no lock of ours", "Unknown"],
+          ['{"pid":0}', "Unknown"],
+          ["", "Dead"],
+        ]
+        for (const [text, tag] of locks) {
+          fs.writeFileSync(path, text)
+          expect([text, (yield* Effect.promise(() => RunLock.standing(folder)))._tag]).toEqual([text, tag])
+          const plain = yield* Effect.promise(() => RunLock.acquire(folder))
+          expect([text, Either.isRight(plain)]).toEqual([text, tag === "Dead"])
+          fs.writeFileSync(path, text)
+          const forced = yield* Effect.promise(() => RunLock.acquire(folder, { force: true }))
+          expect([text, Either.isRight(forced)]).toEqual([text, tag !== "Owned"])
+          expect(fs.readdirSync(folder)).toEqual([RunLock.FILE])
+        }
       }),
   )
 })

@@ -112,6 +112,35 @@ describe("ship", () => {
   )
 })
 
+describe("ship: replaced servers, and owners out of sight", () => {
+  it.scopedLive("--from-start fills a new server; --force takes over; neither shows what an address holds", () =>
+    Effect.gen(function* () {
+      const { cwd, path } = yield* Runledger.workplace
+      const run = yield* DeadRuns.waiting(path("runs"), "a", 1)
+      const first = yield* OpsRecorder.serve
+      expect((yield* Runledger.run(["ship"], { cwd, env: { TELEMETRY_API_URL: first.url } })).code).toBe(0)
+      const { url } = yield* LiveServer.start()
+      const env = { TELEMETRY_API_URL: `${url}/?key=hidden` }
+      for (let time = 0; time < 2; time++) {
+        const again = yield* Runledger.run(["ship", "--from-start"], { cwd, env })
+        expect([again.code, again.stdout]).toEqual([0, expect.stringContaining("12 events delivered")])
+        expect(yield* storeOf(url, "a")).toMatchObject({ events: 12 })
+        expect(again.stdout + again.stderr).not.toContain("hidden")
+      }
+      fs.writeFileSync(nodePath.join(run, "lock"), JSON.stringify({ pid: 1, start_time: "x", host: "elsewhere" }))
+      fs.writeFileSync(nodePath.join(run, "telemetry.cursor"), DeadRuns.AT_START)
+      const left = yield* Runledger.run(["ship", "--json"], { cwd, env })
+      expect([left.code, yield* Runledger.json(left.stdout)]).toEqual([
+        2,
+        expect.objectContaining({ endpoint: url, runs: [expect.objectContaining({ skipped: "unknown" })] }),
+      ])
+      const resumed = yield* Runledger.run(["launch", ".", "--offline", "--resume", "a"], { cwd, env })
+      expect(resumed.stderr).toContain(nodePath.join("a", "lock"))
+      expect((yield* Runledger.run(["ship", "--force"], { cwd, env })).code).toBe(0)
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+})
+
 describe("coming back", () => {
   it.scopedLive(
     "the next launch delivers the others' backlog beside its own work, says one line, and leaves offline runs",

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import * as nodePath from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import * as DeadLetterFile from "../../layers/DeadLetterFile.js"
 import { Telemetry } from "../../services/Telemetry.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
 import * as Sample from "../support/SampleEvents.js"
@@ -71,9 +75,9 @@ describe("TelemetryHttp: dead letters", () => {
       let isFull = true
       let tries = 0
       const { layer, log } = yield* observedLog((inner) => ({
-        setAside: (letter) => {
+        setAside: (refused) => {
           tries += 1
-          return isFull ? Effect.fail(trouble("set aside")) : inner.setAside(letter)
+          return isFull ? Effect.fail(trouble("set aside")) : inner.setAside(refused)
         },
       }))
       const warnings = WarningLog.make()
@@ -91,6 +95,39 @@ describe("TelemetryHttp: dead letters", () => {
         expect(yield* log.deadLetters).toBe(1)
       }).pipe(Effect.provide(over(server, layer)), Effect.provide(warnings.layer))
       expect(warnings.warnings().some((line) => line.includes("the disk is full (set aside)"))).toBe(true)
+    }),
+  )
+
+  it.scoped("3,000 refused operations are set aside once a window, not once each, and each is there once", () =>
+    Effect.gen(function* () {
+      const server = yield* OpsRecorder.serve
+      server.behave = () => ({ status: 200, refuse: () => true })
+      const sizes: Array<number> = []
+      let acknowledged = 0
+      const path = nodePath.join(mkdtempSync(nodePath.join(tmpdir(), "letters-")), DeadLetterFile.FILE)
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(nodePath.dirname(path), { recursive: true })))
+      const file = DeadLetterFile.make(path)
+      const { layer, log } = yield* observedLog((inner) => ({
+        setAside: (refused) => {
+          sizes.push(refused.length)
+          return Effect.promise(() => file.add(refused))
+        },
+        acknowledge: (position) => {
+          acknowledged += 1
+          return inner.acknowledge(position)
+        },
+      }))
+      yield* Effect.gen(function* () {
+        yield* issues(3000)
+        const delivery = yield* atOnce(yield* Effect.fork(flush("1 hour")))
+        expect(delivery).toMatchObject({ delivered: 0, rejected: 3000, undelivered: 0 })
+      }).pipe(Effect.provide(over(server, layer)))
+      expect((yield* log.acknowledged).lines).toBe(3000)
+      expect(sizes).toHaveLength(acknowledged - 1)
+      expect(sizes.length).toBeLessThan(20)
+      const kept: Array<string> = []
+      DeadLetterFile.forEach(path, ({ event_id }) => kept.push(event_id))
+      expect([kept.length, new Set(kept).size]).toEqual([3000, 3000])
     }),
   )
 

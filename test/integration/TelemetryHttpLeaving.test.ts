@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import type { Socket } from "node:net"
 import * as nodePath from "node:path"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
@@ -11,6 +11,8 @@ import * as Redacted from "effect/Redacted"
 import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
+import * as Report from "../../layers/TelemetryHttpReport.js"
+import * as TelemetryOffline from "../../layers/TelemetryOffline.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EventLog } from "../../services/EventLog.js"
 import type { Event } from "../../src/domain/Event.js"
@@ -92,6 +94,40 @@ describe("TelemetryHttp: leaving", () => {
       yield* record(Sample.runCreated()).pipe(Effect.provide(telemetry(server.url, { token })))
       expect(readFileSync(report, "utf8")).toContain("answered 401")
       expect(readFileSync(report, "utf8")).not.toContain("s3cret")
+    }),
+  )
+
+  it.scopedLive("a run id and a server's words with control characters cannot draw in the report", () =>
+    Effect.gen(function* () {
+      const { report, telemetry } = yield* folder
+      const server = yield* OpsRecorder.serve
+      server.behave = () => ({ status: 503, body: { detail: "busy\u001b]0;title\u0007\u202e\n# Heading\u009b31m" } })
+      yield* record(Sample.runCreated()).pipe(Effect.provide(telemetry(server.url)))
+      const text = readFileSync(report, "utf8")
+      expect(text).toContain("answered 503 (busy]0;title # Heading31m)")
+      expect(text.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+      const odd = { directory: Option.some(nodePath.dirname(nodePath.dirname(report))), runId: "run\u001b[2J|\r\n# 1" }
+      const delivery = { ...TelemetryOffline.nowhere, undelivered: 1 }
+      yield* Report.leave({ ...odd, delivery, deadLetters: 0, isLogged: true, token: Option.none() })
+      expect(readFileSync(report, "utf8")).toContain("| Run | run[2J\\| # 1 |")
+    }),
+  )
+
+  it.scopedLive("a reports folder that is a link is neither written into nor cleaned", () =>
+    Effect.gen(function* () {
+      const { path, telemetry } = yield* folder
+      const server = yield* OpsRecorder.serve
+      const elsewhere = nodePath.join(path, "elsewhere")
+      const foreign = nodePath.join(elsewhere, "telemetry_unavailable.md")
+      mkdirSync(elsewhere)
+      writeFileSync(foreign, "of somebody else")
+      rmSync(nodePath.join(path, "reports"), { recursive: true, force: true })
+      symlinkSync(elsewhere, nodePath.join(path, "reports"))
+      yield* Effect.zipRight(record(Sample.runCreated()), flush("10 seconds")).pipe(
+        Effect.provide(telemetry(server.url)),
+      )
+      expect(server.applied).toHaveLength(2)
+      expect(readFileSync(foreign, "utf8")).toBe("of somebody else")
     }),
   )
 

@@ -1,20 +1,13 @@
 import * as fs from "node:fs"
-import * as nodePath from "node:path"
-import * as NodeContext from "@effect/platform-node/NodeContext"
-import { beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import * as DeadLetterFile from "../../layers/DeadLetterFile.js"
 import * as LogAudit from "../../layers/LogAudit.js"
 import { type Acknowledged, compare } from "../../src/domain/Acknowledged.js"
-import type { ChainedEvent, EventBody } from "../../src/domain/Event.js"
+import type { EventBody } from "../../src/domain/Event.js"
 import * as EventSamples from "../support/EventSamples.js"
-import * as LiveServer from "../support/LiveServer.js"
 import * as RunFolders from "../support/RunFolders.js"
-import * as Runledger from "../support/Runledger.js"
 import * as TamperedLog from "../support/TamperedLog.js"
-
-beforeAll(Runledger.build)
 
 const LENGTH = 30
 
@@ -152,141 +145,5 @@ describe("verify finds and names", () => {
       expect(found.lines).toEqual([])
       expect(found.acknowledged).toMatchObject([{ found: false, problem: expect.stringMatching(REWRITTEN) }])
     }),
-  )
-})
-
-const operations = (all: ReadonlyArray<ChainedEvent>) => ({
-  ops: all.map((event) => ({ op: "event", event_id: event.event_id, event })),
-  client: { backlog: 0, dropped: 0, dead_letters: 0, log_head: null },
-})
-
-/** A log that a live server has received, event by event. */
-const delivered = Effect.gen(function* () {
-  const { cwd, path } = yield* Runledger.workplace
-  const server = yield* LiveServer.start()
-  const log = yield* TamperedLog.write(path("runs"), events)
-  const answer = yield* LiveServer.send("POST", `${server.url}/api/v1/ops`, operations(log.events))
-  expect(answer.status).toBe(200)
-  const verify = (...flags: ReadonlyArray<string>) =>
-    Effect.flatMap(
-      Runledger.run(["verify", log.directory, "--json", ...flags], { cwd, env: { TELEMETRY_API_URL: server.url } }),
-      (ended) => Effect.map(Runledger.json(ended.stdout), (document) => ({ ...ended, document })),
-    )
-  return { cwd, server, log, verify }
-})
-
-const ofServer = (found: object) => ({
-  intact: false,
-  acknowledged: [expect.anything(), { source: "server", ...found }],
-})
-
-describe("runledger verify", () => {
-  it.scopedLive("compares with the cursor and with the server, says which line they remember, and exits 0", () =>
-    Effect.gen(function* () {
-      const { cwd, server, log, verify } = yield* delivered
-      const { code, document } = yield* verify()
-      expect(code).toBe(0)
-      const head = log.events.at(-1)?.event_hash
-      const remembered = { lines: LENGTH, line: LENGTH, hash: head, found: true, problem: null }
-      expect(document).toMatchObject({
-        intact: true,
-        lines: LENGTH,
-        head,
-        acknowledged: [
-          { source: "cursor", ...remembered },
-          { source: "server", ...remembered },
-        ],
-        not_compared: [],
-        dead_letters: 0,
-        lost_events: 0,
-      })
-      const human = yield* Runledger.run(["verify", log.directory], { cwd, env: { TELEMETRY_API_URL: server.url } })
-      expect(human.stdout).toMatch(/^intact: 30 lines of .*events\.ndjson, head [0-9a-f]{64}$/m)
-      expect(human.stdout).toContain("server: what was acknowledged stands, up to line 30")
-    }).pipe(Effect.provide(NodeContext.layer)),
-  )
-
-  it.scopedLive(
-    "finds a file written anew by the server's memory when the cursor was written anew too, and exits 3",
-    () =>
-      Effect.gen(function* () {
-        const { log, verify } = yield* delivered
-        const lines = TamperedLog.forgery(log.events)
-        TamperedLog.replace(log, lines)
-        TamperedLog.moveCursor(log, lines)
-        const found = yield* verify()
-        expect(found.code).toBe(3)
-        expect(found.document).toMatchObject(ofServer({ found: false, problem: expect.stringMatching(REWRITTEN) }))
-        expect(found.stderr).toContain("None of it can be trusted")
-        for (const skipped of [yield* verify("--local")]) {
-          expect([skipped.code, skipped.document]).toEqual([
-            0,
-            expect.objectContaining({ not_compared: ["a server: --local"] }),
-          ])
-        }
-      }).pipe(Effect.provide(NodeContext.layer)),
-  )
-
-  it.scopedLive("finds a cut tail by the server's memory when the cursor was cut back too, and exits 3", () =>
-    Effect.gen(function* () {
-      const { log, verify } = yield* delivered
-      for (const kept of [1, 17, LENGTH - 1]) {
-        const lines = log.lines.slice(0, kept)
-        TamperedLog.replace(log, lines)
-        TamperedLog.moveCursor(log, lines)
-        const found = yield* verify()
-        expect(found.code).toBe(3)
-        expect(found.document).toMatchObject(ofServer({ found: false, problem: expect.stringMatching(CUT) }))
-        expect(found.stderr).toContain(`What stands before line ${kept + 1} can be trusted`)
-      }
-    }).pipe(Effect.provide(NodeContext.layer)),
-  )
-
-  it.scopedLive("finds a log that was cut and went on otherwise, and names the line where it parts", () =>
-    Effect.gen(function* () {
-      const { log, verify } = yield* delivered
-      const kept = log.events.slice(0, 20)
-      const tail = TamperedLog.forgery(log.events).slice(20)
-      TamperedLog.replace(log, [...log.lines.slice(0, kept.length), ...tail])
-      const found = yield* verify("--local")
-      expect(found.code).toBe(3)
-      expect(found.document).toMatchObject({ problems: [expect.objectContaining({ line: 21 })] })
-    }).pipe(Effect.provide(NodeContext.layer)),
-  )
-
-  it.scopedLive(
-    "says of a server that does not answer, and of a missing cursor, that it was not compared, and exits 0",
-    () =>
-      Effect.gen(function* () {
-        const { cwd, path } = yield* Runledger.workplace
-        const log = yield* TamperedLog.write(path("runs"), events, "run-001", false)
-        const ended = yield* Runledger.run(["verify", log.directory], { cwd })
-        expect(ended.code).toBe(0)
-        expect(ended.stdout).toContain("not compared with a cursor: there is none")
-        expect(ended.stdout).toContain("not compared with a server: none answers at http://127.0.0.1:9")
-        const offline = yield* Runledger.run(["verify", log.directory], { cwd, env: { TELEMETRY_OFFLINE: "true" } })
-        expect(offline.stdout).toContain("not compared with a server: TELEMETRY_OFFLINE")
-      }).pipe(Effect.provide(NodeContext.layer)),
-  )
-
-  it.scopedLive("tells of dead letters and of events that the log itself reports as lost, which are no failure", () =>
-    Effect.gen(function* () {
-      const { cwd, path } = yield* Runledger.workplace
-      const gap = { type: "TELEMETRY_GAP" as const, payload: { dropped: 7, reason: "the disk was full" } }
-      const log = yield* TamperedLog.write(path("runs"), [...events.slice(0, 5), EventSamples.event(5, gap)])
-      DeadLetterFile.make(nodePath.join(log.directory, DeadLetterFile.FILE)).add({
-        at: "2026-01-31T12:00:00.000Z",
-        run_id: "run-001",
-        op: "event",
-        event_id: "e-1",
-        status: 422,
-        reason: "no such field",
-        operation: null,
-      })
-      const ended = yield* Runledger.run(["verify", log.directory, "--local"], { cwd })
-      expect(ended.code).toBe(0)
-      expect(ended.stdout).toContain("1 dead letter: refused by the server for good")
-      expect(ended.stdout).toContain("7 events could not be recorded: the disk was full")
-    }).pipe(Effect.provide(NodeContext.layer)),
   )
 })

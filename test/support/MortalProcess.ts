@@ -67,7 +67,7 @@ const mortal = () => {
     head: alive(real.head),
     acknowledged: alive(real.acknowledged),
     acknowledge: (position) => alive(counted(real.acknowledge(position))),
-    setAside: (letter) => alive(real.setAside(letter)),
+    setAside: (letters) => alive(real.setAside(letters)),
     deadLetters: alive(real.deadLetters),
     verify: alive(real.verify),
   })

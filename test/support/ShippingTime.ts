@@ -41,11 +41,11 @@ export const observedLog = (change: (log: EventLogService) => Partial<EventLogSe
     const letters: Array<DeadLetter> = []
     const log = EventLog.of({
       ...inner,
-      setAside: (letter) =>
+      setAside: (refused) =>
         Effect.zipRight(
-          inner.setAside(letter),
+          inner.setAside(refused),
           Effect.sync(() => {
-            letters.push(letter)
+            letters.push(...refused)
           }),
         ),
       ...change(inner),

@@ -65,3 +65,16 @@ export const moveCursor = ({ directory }: Written, lines: ReadonlyArray<string>)
   const cursor = { offset, lines: lines.length, hash: last.event_hash }
   fs.writeFileSync(nodePath.join(directory, "telemetry.cursor"), JSON.stringify(cursor))
 }
+
+/** The lines of a whole log whose events were changed and kept their ids: a chain that holds. */
+export const rewritten = (
+  events: ReadonlyArray<ChainedEvent>,
+  change: (event: Event, index: number) => Event,
+): ReadonlyArray<string> => {
+  let head = Chain.empty
+  return events.map((event, index) => {
+    const link = Chain.link(head, change(unchained(event), index))
+    head = link.head
+    return link.line.trimEnd()
+  })
+}

@@ -148,3 +148,11 @@ describe("Progress", () => {
     )
   })
 })
+
+describe("Ansi.guard", () => {
+  it("lets lines and colours of an answer through and nothing else that a terminal obeys", () => {
+    const own = `${Ansi.coloured.red("a")}\tb\n${Ansi.coloured.bold("c")}`
+    expect(Ansi.guard(own)).toBe(own)
+    expect(Ansi.guard("\u001b[2J\u001b]0;t\u0007\r\u009bm\u007f")).toBe("\ufffd[2J\ufffd]0;t\ufffd\ufffd\ufffdm\ufffd")
+  })
+})

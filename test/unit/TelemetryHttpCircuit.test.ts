@@ -55,6 +55,15 @@ describe("the circuit", () => {
     expect(most.failures()).toBe(13)
   })
 
+  it("a server that asks for nothing is not left alone until a moment that a clock set back reaches in days", () => {
+    const circuit = Circuit.make()
+    circuit.fail(attempt(0.5))
+    expect(circuit.askedUntilMillis()).toBe(0)
+    circuit.fail(attempt(0.5, 60_000))
+    circuit.fail(attempt(0.5, 0))
+    expect(circuit.askedUntilMillis()).toBe(0)
+  })
+
   it("what the server asks for is kept until it is over or the server answers", () => {
     const circuit = Circuit.make()
     expect(circuit.fail(attempt(0.5, 60_000))).toEqual({ askedMillis: 60_000, ownMillis: 100 })
