@@ -48,8 +48,8 @@ const notRecorded = (request: LlmRequest, hash: string): LlmError =>
   })
 
 const make = ({ fallback, sources }: LlmClientReplayOptions): LlmClientService => ({
-  provider: "replay",
-  baseUrl: null,
+  provider: Option.match(fallback, { onNone: () => "replay", onSome: ({ provider }) => provider }),
+  baseUrl: Option.match(fallback, { onNone: () => null, onSome: ({ baseUrl }) => baseUrl }),
   generate: (request) => {
     const hash = promptHash(request)
     return Effect.flatMap(
@@ -68,7 +68,8 @@ const make = ({ fallback, sources }: LlmClientReplayOptions): LlmClientService =
 
 /**
  * Answers calls from the evidence of earlier ones with the same prompt hash: at once, at no cost, without attempts. A miss
- * goes to the fallback (whose answer says where it came from) or fails with `NotRecorded`.
+ * goes to the fallback, under whose name and prices all calls stand (an answer says by itself that it is a replay), or fails with
+ * `NotRecorded`.
  */
 export const layer = (options: LlmClientReplayOptions): Layer.Layer<LlmClient> =>
   Layer.sync(LlmClient, () => make(options))

@@ -165,10 +165,21 @@ export const soundEnd = (fd: number, size: number): Sound => {
 
 const LINE_START = Buffer.from(Chain.sealOf("").slice(0, -2))
 
-/** Whether a file holds nothing but the beginning of a first line, as a writer leaves it that is killed at its work. */
+const isBlank = (fd: number, size: number): boolean => {
+  for (let from = 0; from < size; from += SCAN_BYTES) {
+    if (readAt(fd, from, Math.min(SCAN_BYTES, size - from)).some((byte) => byte !== 0)) return false
+  }
+  return true
+}
+
+/**
+ * Whether a file holds nothing but the beginning of a first line, as a writer leaves it that is killed at its work, or nothing but
+ * zeros, as a power cut leaves a file that had its size already and not its bytes.
+ */
 export const isTornFirst = (fd: number, size: number): boolean => {
   const known = readAt(fd, 0, Math.min(size, LINE_START.length))
-  return known.equals(LINE_START.subarray(0, known.length)) && newlineFrom(fd, 0, size) === undefined
+  if (!known.equals(LINE_START.subarray(0, known.length))) return isBlank(fd, size)
+  return newlineFrom(fd, 0, size) === undefined
 }
 
 const createNumbered = (folder: string): { readonly fd: number; readonly path: string } => {

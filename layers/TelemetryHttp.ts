@@ -139,11 +139,14 @@ const connected = (
 const make = (options: Options) =>
   Either.match(target(options.endpoint), {
     onLeft: (problem) =>
-      Effect.as(
-        Effect.logWarning(
-          `Telemetry is off: the endpoint "${Endpoint.shown(options.endpoint)}" cannot be used, ${problem}. Set TELEMETRY_API_URL to something like ${DEFAULT_ENDPOINT}; the program goes on.`,
+      Effect.serviceOption(EventLog).pipe(
+        Effect.flatMap((log) => source(Option.getOrUndefined(log), 0)),
+        Effect.zipRight(
+          Effect.logWarning(
+            `Telemetry is off: the endpoint "${Endpoint.shown(options.endpoint)}" cannot be used, ${problem}. Set TELEMETRY_API_URL to something like ${DEFAULT_ENDPOINT}; the program goes on, and what it records can be delivered later with runledger ship.`,
+          ),
         ),
-        TelemetryOffline.service,
+        Effect.as(TelemetryOffline.service),
       ),
     onRight: (found) => connected(found, options),
   })
@@ -177,7 +180,8 @@ const make = (options: Options) =>
  * stands in the run folder's `reports/telemetry_unavailable.md`, with what to do; a layer that leaves nothing undelivered
  * removes that file.
  *
- * An endpoint that is no usable URL is a warning, after which this behaves as `TelemetryOffline`.
+ * An endpoint that is no usable URL is a warning, after which this behaves as `TelemetryOffline`, but for the log, which stays meant
+ * for a server.
  */
 export const layer = (options: Options): Layer.Layer<Telemetry, never, HttpClient.HttpClient | CurrentRun> =>
   Layer.scoped(Telemetry, make(options))

@@ -156,7 +156,7 @@ export const program = (options: ShipOptions) =>
     const failed = drained.filter(hasFailed)
     if (failed.length > 0) {
       return yield* failure(
-        `${Figures.plural(failed.length, "run")} could not be delivered whole. Nothing is lost: the events are in the run folders. What keeps them is said above; runledger doctor checks the server and the runs. Then run this again.`,
+        `${Figures.plural(failed.length, "run")} could not be delivered whole. Nothing is lost: the events are in the run folders. What keeps them is said above; runledger doctor checks the server and the runs. Then run this again${options.fromStart ? ", with --from-start" : ""}.`,
       )
     }
   })

@@ -141,7 +141,9 @@ export const make = (): Projection => {
             op: "update",
             event_id: run.eventId,
             context_json: context,
-            ...(reopened ? { status: "running", reopen: true, end_time: null } : {}),
+            ...(reopened
+              ? { status: "running", reopen: true, end_time: null, error_summary: null, error_details: null }
+              : {}),
           }) as unknown as OperationWire,
         ]
       }

@@ -157,10 +157,15 @@ describe("LlmClientReplay", () => {
     Effect.gen(function* () {
       const sources = [yield* empty]
       const fallback = Option.some(yield* LlmClient)
-      const answer = yield* Effect.flatMap(LlmClient, (llm) => llm.generate(plain)).pipe(
-        Effect.provide(LlmClientReplay.layer({ sources, fallback })),
-      )
+      const { answer, client: asked } = yield* Effect.flatMap(LlmClient, (llm) =>
+        Effect.map(llm.generate(plain), (answer) => ({ answer, client: llm })),
+      ).pipe(Effect.provide(LlmClientReplay.layer({ sources, fallback })))
       expect(answer.source).toBe("sandbox")
+      const provider = Option.getOrThrow(fallback)
+      expect([asked.provider, asked.baseUrl], "or what it answers has no price").toEqual([
+        provider.provider,
+        provider.baseUrl,
+      ])
     }).pipe(Effect.provide(client())),
   )
 

@@ -154,8 +154,10 @@ const life = (
         yield* settle
         dead.push(process)
         const pending = appended.at(-1)
+        // Before the first record a crash leaves zeros at most: other garbage is somebody else's file, which is refused.
+        const foreign = pending === undefined && remains.some((byte) => byte !== 0)
         const half = pending === undefined ? "" : JSON.stringify(pending).slice(0, cut)
-        fs.appendFileSync(logFile, cut % 2 === 0 ? remains : half)
+        fs.appendFileSync(logFile, cut % 2 === 0 && !foreign ? remains : half)
         if (withOldCursor && oldCursor !== undefined) fs.writeFileSync(cursorFile, oldCursor)
         if (fs.existsSync(cursorFile)) oldCursor = fs.readFileSync(cursorFile)
         process = yield* MortalProcess.start(directory, unsteady.client)
