@@ -24,6 +24,7 @@ import * as LeftOpen from "./LeftOpen.js"
 import * as LogCursor from "./LogCursor.js"
 import * as LogReader from "./LogReader.js"
 import * as LogScan from "./LogScan.js"
+import { nextTurn } from "./NextTurn.js"
 import * as RunLock from "./RunLock.js"
 import * as TelemetryHttp from "./TelemetryHttp.js"
 
@@ -123,7 +124,7 @@ const remains = (held: RunLock.Held, directory: string): Effect.Effect<LeftOpen.
 /** Reading the log back must not keep a program that goes on beside it from its own work. */
 const unhurried = (log: EventLogService): EventLogService => ({
   ...log,
-  read: (from, maxBytes) => Effect.zipRight(LogScan.breathe, log.read(from, maxBytes)),
+  read: (from, maxBytes) => Effect.zipRight(nextTurn, log.read(from, maxBytes)),
 })
 
 /** What a shipper says on its way is said once, by whoever asked for the delivery; all of it at log level debug. */

@@ -94,7 +94,7 @@ export const doubtOf = (
 
 const readLog = (directory: string, path: string, options: Options) =>
   Effect.gen(function* () {
-    const fd = yield* LogScan.openScoped(path)
+    const fd = yield* LogReader.openScoped(path)
     const failed = LogReader.failure("read", path, "survey the run of")
     const { size, mtime } = yield* Effect.try({ try: () => fs.fstatSync(fd), catch: failed })
     const first = yield* Effect.try({ try: () => LogScan.firstEvent(fd), catch: failed })

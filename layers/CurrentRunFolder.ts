@@ -167,11 +167,11 @@ const lock = (folder: Folder): Effect.Effect<RunLock.Held, RunFolderError, Scope
   )
 
 const furnish = async (path: string): Promise<void> => {
-  await PrivateFile.folder(nodePath.join(path, "artifacts"), 0o777)
-  await PrivateFile.folder(nodePath.join(path, "drafts"), 0o777)
-  await PrivateFile.folder(nodePath.join(path, "reports"), 0o777)
-  await PrivateFile.folder(nodePath.join(path, "evidence"), 0o700)
-  await PrivateFile.folder(nodePath.join(path, "evidence", "llm_calls"), 0o700)
+  PrivateFile.folder(nodePath.join(path, "artifacts"), 0o777)
+  PrivateFile.folder(nodePath.join(path, "drafts"), 0o777)
+  PrivateFile.folder(nodePath.join(path, "reports"), 0o777)
+  PrivateFile.folder(nodePath.join(path, "evidence"), 0o700)
+  PrivateFile.folder(nodePath.join(path, "evidence", "llm_calls"), 0o700)
 }
 
 const configText = (config: unknown): string => {

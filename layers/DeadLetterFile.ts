@@ -5,6 +5,7 @@ import { setImmediate } from "node:timers/promises"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { DeadLetter, identity } from "../src/domain/DeadLetter.js"
+import * as FileProblem from "./FileProblem.js"
 import * as LogFile from "./LogFile.js"
 
 /** The file beside a log that keeps what the server refused for good, a JSON object a line. */
@@ -19,7 +20,7 @@ const APPEND =
 const decode = Schema.decodeUnknownEither(Schema.parseJson(DeadLetter))
 
 const hasCode = (cause: unknown, ...codes: ReadonlyArray<string>): boolean =>
-  cause instanceof Error && "code" in cause && codes.some((code) => code === cause.code)
+  codes.some((code) => code === FileProblem.code(cause))
 
 /** The letters of a file, a stretch of it at a time. */
 function* scan(fd: number): Generator<ReadonlyArray<DeadLetter>> {

@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, statSync } from "node:fs"
 import * as nodePath from "node:path"
+import * as FileProblem from "./FileProblem.js"
 
 const makeOne = (path: string, mode: number): void => {
   try {
     mkdirSync(path, { mode })
   } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause
+    if (FileProblem.code(cause) !== "EEXIST") throw cause
   }
 }
 

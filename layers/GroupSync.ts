@@ -1,6 +1,7 @@
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Effect from "effect/Effect"
+import * as FileProblem from "./FileProblem.js"
 
 /** Flushes a file to the disk for many waiters at once. */
 export interface GroupSync<E> {
@@ -58,8 +59,7 @@ export const syncFolder = (path: string): void => {
   try {
     fs.fsyncSync(fd)
   } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && (cause.code === "EINVAL" || cause.code === "EISDIR")))
-      throw cause
+    if (!["EINVAL", "EISDIR"].includes(FileProblem.code(cause) ?? "")) throw cause
   } finally {
     fs.closeSync(fd)
   }
@@ -71,8 +71,7 @@ const above = (path: string): ReadonlyArray<string> => {
   return parent !== path && fs.statSync(parent).dev === fs.statSync(path).dev ? [parent, ...above(parent)] : []
 }
 
-const isDenied = (cause: unknown): boolean =>
-  cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM")
+const isDenied = (cause: unknown): boolean => ["EACCES", "EPERM"].includes(FileProblem.code(cause) ?? "")
 
 /**
  * Makes the names in a folder durable, and its own name and those above it, whoever made them: up to where the file system is

@@ -15,7 +15,6 @@ import * as DeadLetterFile from "./DeadLetterFile.js"
 import * as LogCursor from "./LogCursor.js"
 import * as LogFile from "./LogFile.js"
 import * as LogReader from "./LogReader.js"
-import * as LogScan from "./LogScan.js"
 
 const CHUNK_BYTES = 256 * 1024
 const TAIL_BYTES = 1024 * 1024
@@ -155,7 +154,7 @@ export const received = <E>(
   events: Stream.Stream<Received.ReceivedEvent, E>,
 ): Effect.Effect<Received.Received, EventLogError | E> =>
   Effect.gen(function* () {
-    const { take, result } = Received.make(readingOn(yield* LogScan.openScoped(path)))
+    const { take, result } = Received.make(readingOn(yield* LogReader.openScoped(path)))
     yield* Stream.runForEachChunk(events, (chunk) =>
       Effect.try({
         try: () => {

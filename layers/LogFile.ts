@@ -2,6 +2,7 @@ import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Chain from "../src/domain/Chain.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
+import * as FileProblem from "./FileProblem.js"
 
 const NEWLINE = 0x0a
 const SCAN_BYTES = 1024 * 1024
@@ -188,7 +189,7 @@ const createNumbered = (folder: string): { readonly fd: number; readonly path: s
     try {
       return { fd: fs.openSync(path, "wx", 0o600), path }
     } catch (cause) {
-      if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause
+      if (FileProblem.code(cause) !== "EEXIST") throw cause
     }
   }
 }

@@ -54,7 +54,8 @@ const warnOf = (path: string, misfits: ReadonlyArray<LogMisfit>): Effect.Effect<
         `${path}: ${misfits.length} damaged line(s) left out: ${misfits.slice(0, 3).map(named).join("; ")}. See them all with runledger verify.`,
       )
 
-const openScoped = (path: string): Effect.Effect<number, EventLogError, Scope.Scope> =>
+/** A log that is open for reading until the scope closes. */
+export const openScoped = (path: string): Effect.Effect<number, EventLogError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.try({ try: () => LogFile.openForRead(path), catch: failure("read", path, "read the event log") }),
     (fd) => Effect.sync(() => fs.closeSync(fd)),

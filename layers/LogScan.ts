@@ -1,13 +1,13 @@
 import * as fs from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Scope from "effect/Scope"
 import type { EventLogError } from "../services/EventLog.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent } from "../src/domain/Event.js"
 import * as OpenSpans from "../src/domain/OpenSpans.js"
 import * as LogFile from "./LogFile.js"
-import { failure } from "./LogReader.js"
+import { failure, openScoped } from "./LogReader.js"
+import { nextTurn } from "./NextTurn.js"
 
 const CHUNK_BYTES = 256 * 1024
 /** What stands behind the payload and the run id of a canonical line fits into its last bytes. */
@@ -28,13 +28,6 @@ const markOf = (line: Buffer): OpenSpans.Mark | undefined => {
   if (spanId === undefined || ts === undefined || type === undefined) return parsedMark(line)
   return type === "RUN_STATE_CHANGED" ? parsedMark(line) : { type, spanId, ts }
 }
-
-/** A log that is open for reading until the scope closes. */
-export const openScoped = (path: string): Effect.Effect<number, EventLogError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.try({ try: () => LogFile.openForRead(path), catch: failure("read", path, "read the event log") }),
-    (fd) => Effect.sync(() => fs.closeSync(fd)),
-  )
 
 interface Place {
   readonly offset: number
@@ -60,12 +53,6 @@ export interface Options {
   /** False: what stands before that byte is not read, and neither gaps nor spans are told. */
   readonly whole: boolean
 }
-
-/** Lets the rest of the program have its turn, timers and sockets included. */
-export const breathe: Effect.Effect<void> = Effect.async((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
 
 const eventAt = (fd: number, { offset, length }: Place): ReadonlyArray<ChainedEvent> => {
   const [line] = LogFile.readLines(fd, offset, offset + length + 1, length + 1).lines
@@ -134,7 +121,7 @@ export const scan = (fd: number, path: string, to: number, options: Options): Ef
     while (next !== offset) {
       offset = next
       next = yield* read(() => step(offset))
-      yield* breathe
+      yield* nextTurn
     }
     return yield* read(() => result(fd))
   })

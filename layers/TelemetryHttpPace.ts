@@ -32,9 +32,3 @@ export const isUrgent = (type: EventType): boolean => URGENT.has(type)
 export const steadyMillis: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) =>
   Number(nanos / 1_000_000n),
 )
-
-/** A request that was just begun gets to the socket before the processor is busy with the next. */
-export const afterPending = Effect.async<void>((resume) => {
-  const turn = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(turn))
-})

@@ -16,6 +16,7 @@ import * as Endpoint from "../src/domain/Endpoint.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import { OperationResult } from "../src/domain/Operation.js"
 import * as QuickDecode from "../src/domain/QuickDecode.js"
+import { nextTurn } from "./NextTurn.js"
 import * as Words from "./TelemetryHttpWords.js"
 
 /** What became of one request. Nothing is an error: each is a case to go on from. */
@@ -197,12 +198,6 @@ const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
     }),
   )
 
-/** The platform takes a connection up again one turn of its loop after an answer; asked sooner it opens another. */
-const nextTurn = Effect.async<void>((resume) => {
-  const turn = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(turn))
-})
-
 /** Sends one body. Never fails: whatever goes wrong is a reply; an interruption aborts the request. */
 export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body: string) => Effect.Effect<Reply>) => {
   const client = http.pipe(HttpClient.withTracerPropagation(false))
@@ -221,6 +216,7 @@ export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body:
     Effect.gen(function* () {
       const response = yield* withoutRedirects(client.execute(request(body)))
       const text = yield* textOf(response)
+      // The platform takes a connection up again one turn after an answer; asked sooner it opens another.
       yield* nextTurn
       const { headers, status } = response
       return reply({ status, headers, text }, options.url, words, yield* Clock.currentTimeMillis)

@@ -87,7 +87,7 @@ const write = (folder: string, leaving: Leaving): Effect.Effect<void> =>
     const path = nodePath.join(folder, FILE)
     return Effect.tryPromise({
       try: async () => {
-        await PrivateFile.folder(nodePath.dirname(path), 0o777)
+        PrivateFile.folder(nodePath.dirname(path), 0o777)
         await PrivateFile.replace(path, text(folder, Timestamp.fromMillis(nowMillis), leaving), "process")
       },
       catch: (cause) => FileProblem.explain("write", path, cause),

@@ -11,6 +11,7 @@ import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Event } from "../src/domain/Event.js"
 import * as Occurrences from "../src/domain/Occurrences.js"
 import * as Timestamp from "../src/domain/Timestamp.js"
+import { nextTurn } from "./NextTurn.js"
 import * as QuietSleep from "./QuietSleep.js"
 import * as Batch from "./TelemetryHttpBatch.js"
 import * as Circuit from "./TelemetryHttpCircuit.js"
@@ -133,10 +134,10 @@ export const make = ({ endpoint, runId, source, post }: ShipperOptions): Shipper
     return ready === undefined ? source.next : Effect.succeedSome(ready)
   })
 
-  /** Reads one window ahead when there is a whole one. Trouble is left to who needs the window. */
+  /** Reads a whole window ahead, once the request just begun has got to the socket. Trouble is left to who needs the window. */
   const prepare: Effect.Effect<void> = Effect.gen(function* () {
     if (prepared !== undefined || (yield* source.unread) < Pace.FULL) return
-    yield* Pace.afterPending
+    yield* nextTurn
     prepared = Option.getOrUndefined(yield* Effect.uninterruptible(source.next))
   }).pipe(Effect.catchAllCause(() => Effect.void))
 

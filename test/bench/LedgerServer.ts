@@ -11,7 +11,8 @@ export interface LedgerServer {
   readonly counts: (runId: string) => Promise<{ readonly events: number; readonly rows: number }>
 }
 
-const announced = (server: ChildProcess): Promise<string> =>
+/** The address that a server says it listens at. */
+export const announced = (server: ChildProcess): Promise<string> =>
   new Promise((resolve, reject) => {
     let said = ""
     const listen = (chunk: Buffer) => {

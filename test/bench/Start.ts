@@ -5,6 +5,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import * as Repository from "../support/Repository.js"
 import * as FrozenBin from "./FrozenBin.js"
+import { announced } from "./LedgerServer.js"
 import { machine, median, milliseconds, ratio, Verdicts } from "./Report.js"
 
 const bin = FrozenBin.freeze()
@@ -36,19 +37,6 @@ const versionRatio = (verdicts: Verdicts) => {
   )
   verdicts.bound("runledger --version / node -e 0", median(ours) / median(bare), 2.5, ratio)
 }
-
-const announced = (server: ChildProcess): Promise<string> =>
-  new Promise((resolve, reject) => {
-    let said = ""
-    const listen = (chunk: Buffer) => {
-      said += chunk.toString("utf8")
-      const url = /http:\/\/(?:127\.0\.0\.1|localhost|\[::1\]):\d+/.exec(said)?.[0]
-      if (url !== undefined) resolve(url)
-    }
-    server.stdout?.on("data", listen)
-    server.stderr?.on("data", listen)
-    server.once("exit", (code) => reject(new Error(`runledger serve ended with ${code} and said: ${said}`)))
-  })
 
 const answer = async (url: string): Promise<void> => {
   const response = await fetch(`${url}/health`)

@@ -11,19 +11,8 @@ import type { PriceBook } from "../../services/PriceBook.js"
 import type { Period } from "../../src/telemetry/Period.js"
 import { RotatingRun } from "../../src/telemetry/RotatingRun.js"
 import * as WorkerSpan from "../../src/telemetry/WorkerSpan.js"
-import { ask, client, created, eventually, offline, runsIn, temporary } from "../support/Rotations.js"
+import { ask, client, created, eventually, noon, offline, runsIn, server, temporary } from "../support/Rotations.js"
 import * as WarningLog from "../support/WarningLog.js"
-
-const noon = TestClock.setTime(Date.parse("2026-01-31T12:00:00Z"))
-
-/** A program that records a run a day, offline, and the gate for which slow calls wait. */
-const server = Effect.gen(function* () {
-  yield* noon
-  const runsDir = yield* temporary
-  const gate = yield* Deferred.make<void>()
-  const layer = Layer.provide(RotatingRun.layer({ created, run: offline(runsDir) }), client(gate))
-  return { runsDir, gate, layer }
-})
 
 describe("a run a day", () => {
   it.scoped("calls of two days stand in one run, or a run is not named by its day, or does not verify", () =>

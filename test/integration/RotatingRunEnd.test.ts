@@ -4,7 +4,6 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -18,18 +17,7 @@ import { CurrentRun } from "../../services/CurrentRun.js"
 import type { Period } from "../../src/telemetry/Period.js"
 import { Recorder } from "../../src/telemetry/Recorder.js"
 import { RotatingRun } from "../../src/telemetry/RotatingRun.js"
-import { ask, atTime, client, created, eventually, offline, runsIn, temporary } from "../support/Rotations.js"
-
-const noon = TestClock.setTime(Date.parse("2026-01-31T12:00:00Z"))
-
-/** A program that records a run a day, offline, and the gate for which slow calls wait. */
-const server = Effect.gen(function* () {
-  yield* noon
-  const runsDir = yield* temporary
-  const gate = yield* Deferred.make<void>()
-  const layer = Layer.provide(RotatingRun.layer({ created, run: offline(runsDir) }), client(gate))
-  return { runsDir, gate, layer }
-})
+import { ask, atTime, client, created, eventually, runsIn, server } from "../support/Rotations.js"
 
 describe("the end of the program", () => {
   const endings = [

@@ -10,10 +10,10 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
-import { CurrentRun } from "../../services/CurrentRun.js"
 import { EventLog, type EventLogError, type EventLogService } from "../../services/EventLog.js"
 import { Telemetry, type TelemetryService } from "../../services/Telemetry.js"
 import type { ChainedEvent, Event } from "../../src/domain/Event.js"
+import { runIn } from "./PlainRun.js"
 
 /** A process that records a run, as far as its log and its shipper go. */
 export interface MortalProcess {
@@ -30,17 +30,6 @@ export interface MortalProcess {
   /** Gives the descriptor and the fibers of a killed process back, which its operating system would have done. */
   readonly bury: Effect.Effect<void>
 }
-
-const runIn = (directory: string): Layer.Layer<CurrentRun> =>
-  Layer.succeed(CurrentRun, {
-    runId: nodePath.basename(directory),
-    parentRunId: Option.none(),
-    directory: Option.some(directory),
-    trace: Option.none(),
-    resumed: false,
-    uniqueCallId: Effect.succeed,
-    nextAttempt: () => Effect.succeed(1),
-  })
 
 /** Everything that a dead process still asks for never comes back, until it is buried. */
 const mortal = () => {
@@ -84,7 +73,7 @@ export const start = (directory: string, client: HttpClient.HttpClient): Effect.
     const { log: mortalLog, http, busy, die, decay } = mortal()
     const logScope = yield* Scope.make()
     const shipperScope = yield* Scope.make()
-    const run = runIn(directory)
+    const run = runIn(directory, nodePath.basename(directory))
     const built = yield* Layer.buildWithScope(
       Layer.provide(EventLogNdjson.layer({ durability: "process" }), run),
       logScope,

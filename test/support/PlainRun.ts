@@ -5,9 +5,9 @@ import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
 
 /** A run in a plain folder, without a lock, so that a test can open its log again and again. */
-const runIn = (directory: string) =>
+export const runIn = (directory: string, runId = "run-001"): Layer.Layer<CurrentRun> =>
   Layer.succeed(CurrentRun, {
-    runId: "run-001",
+    runId,
     parentRunId: Option.none(),
     directory: Option.some(directory),
     trace: Option.none(),

@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as Runledger from "../../layers/Runledger.js"
 import { LlmClient } from "../../services/LlmClient.js"
@@ -13,6 +14,7 @@ import type { LlmResponse } from "../../src/domain/Llm.js"
 import * as Usage from "../../src/domain/Usage.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
 import type { Period } from "../../src/telemetry/Period.js"
+import { RotatingRun } from "../../src/telemetry/RotatingRun.js"
 
 export const created = { agent_name: "answers", job_type: "server" }
 
@@ -96,3 +98,14 @@ export const eventually = <A, E, R>(
       ? Effect.succeed(value)
       : Effect.zipRight(Effect.withClock(Effect.sleep("20 millis"), live), eventually(effect, isRight, triesLeft - 1)),
   )
+
+export const noon = TestClock.setTime(Date.parse("2026-01-31T12:00:00Z"))
+
+/** A program that records a run a day, offline, and the gate for which slow calls wait. */
+export const server = Effect.gen(function* () {
+  yield* noon
+  const runsDir = yield* temporary
+  const gate = yield* Deferred.make<void>()
+  const layer = Layer.provide(RotatingRun.layer({ created, run: offline(runsDir) }), client(gate))
+  return { runsDir, gate, layer }
+})
