@@ -2,9 +2,12 @@ import * as nodePath from "node:path"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import { Backlog, type BacklogService, type Drained, type DrainOptions } from "../services/Backlog.js"
+import type { IdGenerator } from "../services/IdGenerator.js"
 import * as BacklogRun from "./BacklogRun.js"
 import * as BacklogSurvey from "./BacklogSurvey.js"
 import type * as EventLogNdjson from "./EventLogNdjson.js"
@@ -55,10 +58,46 @@ const isUnreachable = (error: unknown): boolean => {
   return UNREACHABLE.has(FileProblem.code(error) ?? "") || isUnreachable(error.cause)
 }
 
+/** A run, what is to be done for it (see {@link obstacle}), and how many spans of a dead owner were closed in it already. */
+interface Candidate {
+  readonly found: BacklogSurvey.Found
+  readonly hindered: Drained | null | undefined
+  readonly closedSpans: number
+}
+
+/** How a run stands that an interruption came before. */
+const leftBehind = ({ found, hindered }: Candidate): ReadonlyArray<Drained> =>
+  hindered === undefined ? [] : [hindered ?? BacklogRun.notTried(found, "interrupted")]
+
 /** How the server does over one drain. */
 interface Trouble {
   readonly runs: number
   readonly giveUp: string | null
+}
+
+/** How far a drain is. */
+interface Progress {
+  readonly trouble: Ref.Ref<Trouble>
+  /** The run whose delivery was interrupted. */
+  readonly stopped: Ref.Ref<Option.Option<Drained>>
+  /** How many candidates are done with. */
+  readonly done: Ref.Ref<number>
+}
+
+const interrupted = (candidates: ReadonlyArray<Candidate>, { onInterrupted }: DrainOptions, progress: Progress) =>
+  Effect.gen(function* () {
+    if (onInterrupted === undefined) return
+    const stopped = Option.toArray(yield* Ref.get(progress.stopped))
+    const untouched = candidates.slice((yield* Ref.get(progress.done)) + stopped.length)
+    yield* onInterrupted([...stopped, ...untouched.flatMap(leftBehind)])
+  })
+
+const takingOver = (runs: ReadonlyArray<BacklogSurvey.Found>, asked: DrainOptions): Effect.Effect<void> => {
+  if (asked.force !== true || asked.onTakeOver === undefined) return Effect.void
+  const taken = runs.flatMap((found) =>
+    found.doubt !== null && obstacle(found, asked) === null ? [{ runId: found.runId, doubt: found.doubt }] : [],
+  )
+  return taken.length === 0 ? Effect.void : asked.onTakeOver(taken)
 }
 
 const make = (options: Options): Effect.Effect<BacklogService, never, HttpClient.HttpClient> =>
@@ -68,48 +107,78 @@ const make = (options: Options): Effect.Effect<BacklogService, never, HttpClient
     const server = { endpoint, token, ...(requestTimeout === undefined ? {} : { requestTimeout }) }
     const excluded = options.exclude === undefined ? undefined : nodePath.resolve(options.exclude)
 
-    const deliver = (found: BacklogSurvey.Found, asked: DrainOptions, trouble: Ref.Ref<Trouble>) =>
+    const deliver = (candidate: Candidate, asked: DrainOptions, progress: Progress) =>
       Effect.gen(function* () {
+        const { found, closedSpans } = candidate
+        const { trouble } = progress
         yield* asked.onDelivering ?? Effect.void
         const unreachable = yield* Ref.make(false)
         const watched = http.pipe(
           HttpClient.tap(() => Ref.set(unreachable, false)),
           HttpClient.tapError((error) => Ref.set(unreachable, isUnreachable(error))),
         )
-        const { drained, isServerAtFault } = yield* BacklogRun.deliver(found, {
-          server,
-          durability,
-          force: asked.force === true,
-          fromStart: asked.fromStart === true,
-        }).pipe(Effect.provideService(HttpClient.HttpClient, watched))
+        const { drained, isServerAtFault } = yield* BacklogRun.deliver(
+          found,
+          { server, durability, force: asked.force === true },
+          (stopped) => Ref.set(progress.stopped, Option.some(stopped)),
+        ).pipe(Effect.provideService(HttpClient.HttpClient, watched))
         if (drained.delivered > 0) yield* Ref.set(trouble, { runs: 0, giveUp: null })
-        if (!isServerAtFault) return drained
-        const runs = (yield* Ref.get(trouble)).runs + 1
-        const isHopeless = runs >= TROUBLED_RUNS || (yield* Ref.get(unreachable))
-        yield* Ref.set(trouble, { runs, giveUp: isHopeless ? drained.lastError : null })
-        return drained
+        if (isServerAtFault) {
+          const runs = (yield* Ref.get(trouble)).runs + 1
+          const isHopeless = runs >= TROUBLED_RUNS || (yield* Ref.get(unreachable))
+          yield* Ref.set(trouble, { runs, giveUp: isHopeless ? drained.lastError : null })
+        }
+        return { ...drained, closedSpans: closedSpans + drained.closedSpans }
       })
 
-    const drainOne = (found: BacklogSurvey.Found, asked: DrainOptions, trouble: Ref.Ref<Trouble>) =>
+    const drainOne = (candidate: Candidate, asked: DrainOptions, progress: Progress) =>
       Effect.gen(function* () {
-        const hindered = obstacle(found, asked)
+        const { found, hindered, closedSpans } = candidate
         if (hindered !== null) return hindered
-        const { giveUp } = yield* Ref.get(trouble)
-        return giveUp === null ? yield* deliver(found, asked, trouble) : BacklogRun.notTried(found, giveUp)
+        const { giveUp } = yield* Ref.get(progress.trouble)
+        return giveUp === null
+          ? yield* deliver(candidate, asked, progress)
+          : { ...BacklogRun.notTried(found, giveUp), closedSpans }
       })
+
+    const candidate = (
+      found: BacklogSurvey.Found,
+      asked: DrainOptions,
+    ): Effect.Effect<Candidate, never, IdGenerator> => {
+      const hindered = obstacle(found, asked)
+      if (hindered !== null || asked.fromStart !== true) return Effect.succeed({ found, hindered, closedSpans: 0 })
+      return Effect.map(
+        BacklogRun.setBack(found, { durability, force: asked.force === true }),
+        Either.match({
+          onLeft: (hindered): Candidate => ({ found, hindered, closedSpans: 0 }),
+          onRight: (back): Candidate => ({ ...back, hindered: null }),
+        }),
+      )
+    }
 
     const drain: BacklogService["drain"] = (asked) =>
       Effect.gen(function* () {
-        const trouble = yield* Ref.make<Trouble>({ runs: 0, giveUp: null })
+        const progress: Progress = {
+          trouble: yield* Ref.make<Trouble>({ runs: 0, giveUp: null }),
+          stopped: yield* Ref.make(Option.none<Drained>()),
+          done: yield* Ref.make(0),
+        }
         const { force, fromStart, inPassing } = asked
-        const runs = yield* BacklogSurvey.survey(runsDir, { only, gaps: false, force, fromStart, inPassing })
-        const drained = yield* Effect.forEach(
-          runs.filter(({ directory }) => directory !== excluded),
-          (found) =>
-            Effect.tap(drainOne(found, asked, trouble), (result) =>
-              result === undefined || asked.onDrained === undefined ? Effect.void : asked.onDrained(result),
+        const surveyed = yield* BacklogSurvey.survey(runsDir, { only, gaps: false, force, fromStart, inPassing })
+        const runs = surveyed.filter(({ directory }) => directory !== excluded)
+        yield* takingOver(runs, asked)
+        const candidates = yield* Effect.forEach(runs, (found) => candidate(found, asked))
+        const drained = yield* Effect.forEach(candidates, (one) =>
+          // A run that was drained is told of and counted, whatever comes then.
+          Effect.uninterruptibleMask((restore) =>
+            Effect.tap(restore(drainOne(one, asked, progress)), (result) =>
+              Effect.zipRight(
+                Ref.update(progress.done, (done) => done + 1),
+                result === undefined || asked.onDrained === undefined ? Effect.void : asked.onDrained(result),
+              ),
             ),
-        )
+          ),
+        ).pipe(Effect.onInterrupt(() => interrupted(candidates, asked, progress)))
         return drained.filter((result) => result !== undefined)
       }).pipe(Effect.provide(IdGeneratorLive.layer))
 

@@ -35,7 +35,6 @@ export interface Options {
   readonly durability: EventLogNdjson.Durability
   /** See `DrainOptions`. */
   readonly force: boolean
-  readonly fromStart: boolean
 }
 
 const LEAST_PATIENCE = Duration.seconds(10)
@@ -48,6 +47,9 @@ export const patience = ({ server }: Pick<Options, "server">): Duration.Duration
     LEAST_PATIENCE,
     Duration.times(server.requestTimeout ?? TelemetryHttp.DEFAULT_REQUEST_TIMEOUT, PATIENT_REQUESTS),
   )
+
+/** Told how far a run came whose delivery is interrupted. */
+export type OnInterrupted = (drained: Drained) => Effect.Effect<void>
 
 /** What became of one run, and whether the server is to blame for what is left of it. */
 export interface Outcome {
@@ -157,7 +159,7 @@ const behind = (log: EventLogService): Effect.Effect<number, EventLogError> =>
 
 const why = ({ endpoint, lastError }: Delivery, options: Options): string =>
   endpoint === null
-    ? `${Endpoint.shown(options.server.endpoint)} cannot be used as an address; set TELEMETRY_API_URL`
+    ? `${Endpoint.shown(options.server.endpoint)} cannot be used as an address, ${Endpoint.problem(options.server.endpoint) ?? "it holds credentials"}; set TELEMETRY_API_URL to something like ${Endpoint.EXAMPLE}`
     : (lastError ?? `${endpoint} took nothing for ${Duration.format(patience(options))}`)
 
 /** What on this side keeps a delivery from being finished; undefined when nothing does. */
@@ -169,48 +171,95 @@ const hindrance = (directory: string, { undelivered, endpoint }: Delivery): stri
   return `the server has them all, but ${cursor} cannot be written: move away what stands in its place, make room or give permission; until then they are sent again, which does no harm`
 }
 
-const owned = (found: Found, held: RunLock.Held, options: Options) =>
+/** Opens the log of a run that is this process's own by now, and closes what a dead owner left open in it. */
+const opened = (found: Found, held: RunLock.Held, { durability }: Pick<Options, "durability">) =>
   Effect.gen(function* () {
     const run = currentRun(found)
-    const context = yield* Layer.build(Layer.provide(EventLogNdjson.layer({ durability: options.durability }), run))
-    const log = Context.get(context, EventLog)
+    const context = yield* Layer.build(Layer.provide(EventLogNdjson.layer({ durability }), run))
     const closedSpans = yield* Effect.flatMap(remains(held, found.directory), LeftOpen.close).pipe(
       Effect.provide(context),
     )
-    if (options.fromStart) yield* log.acknowledge(LogReader.START)
+    return { run, log: Context.get(context, EventLog), closedSpans }
+  })
+
+const INTERRUPTED = "interrupted"
+
+/** How far an interrupted delivery came, as the cursor tells. */
+const stopped = (before: Drained, log: EventLogService): Effect.Effect<Drained> =>
+  Effect.map(
+    Effect.orElseSucceed(behind(log), () => before.undelivered),
+    (undelivered) => ({ ...before, delivered: before.undelivered - undelivered, undelivered, lastError: INTERRUPTED }),
+  )
+
+const owned = (found: Found, held: RunLock.Held, options: Options, onInterrupted: OnInterrupted) =>
+  Effect.gen(function* () {
+    const { run, log, closedSpans } = yield* opened(found, held, options)
     const waiting = yield* behind(log)
-    if (waiting === 0) return { drained: { ...untouched(found), undelivered: 0, closedSpans }, isServerAtFault: false }
-    const delivery = yield* shipped(run, log, options)
+    const before: Drained = { ...untouched(found), undelivered: waiting, closedSpans }
+    if (waiting === 0) return { drained: before, isServerAtFault: false }
+    const delivery = yield* Effect.onInterrupt(shipped(run, log, options), () =>
+      Effect.flatMap(stopped(before, log), onInterrupted),
+    )
     const undelivered = yield* behind(log)
     const hindered = undelivered === 0 ? undefined : hindrance(found.directory, delivery)
     const drained: Drained = {
-      ...untouched(found),
+      ...before,
       delivered: delivery.delivered,
       undelivered,
       deadLetters: delivery.rejected,
-      closedSpans,
       lastError: undelivered === 0 ? null : (hindered ?? why(delivery, options)),
     }
     return { drained, isServerAtFault: undelivered > 0 && hindered === undefined }
   })
 
+/** What cannot be read or written is the run's own trouble. */
+const unusable = (found: Found, error: EventLogError): Drained => skipped(found, "unusable", ErrorText.line(error))
+
 /**
  * Takes a run over from its dead owner, closes what that one left open, delivers what the server lacks, and gives the run free
- * again. A run that somebody else owns by now is left alone. What cannot be read or written is the run's own trouble.
+ * again. A run that somebody else owns by now is left alone.
  */
 export const deliver = (
   found: Found,
   options: Options,
+  onInterrupted: OnInterrupted,
 ): Effect.Effect<Outcome, never, HttpClient.HttpClient | IdGenerator> =>
   Effect.flatMap(
     owning(found.directory, options),
     Either.match({
       onLeft: (taken) => Effect.succeed({ drained: leftTo(found, taken), isServerAtFault: false }),
-      onRight: (held) => owned(found, held, options),
+      onRight: (held) => owned(found, held, options, onInterrupted),
     }),
   ).pipe(
     Effect.scoped,
-    Effect.catchAll((error) =>
-      Effect.succeed({ drained: skipped(found, "unusable", ErrorText.line(error)), isServerAtFault: false }),
-    ),
+    Effect.catchAll((error) => Effect.succeed({ drained: unusable(found, error), isServerAtFault: false })),
+  )
+
+/** A run as it stands once it is set back, and how many spans of a dead owner were closed in it. */
+export interface SetBack {
+  readonly found: Found
+  readonly closedSpans: number
+}
+
+const backAtStart = (found: Found, held: RunLock.Held, options: Pick<Options, "durability">) =>
+  Effect.gen(function* () {
+    const { log, closedSpans } = yield* opened(found, held, options)
+    yield* log.acknowledge(LogReader.START)
+    return { found: { ...found, undelivered: yield* behind(log), openSpans: 0 }, closedSpans } satisfies SetBack
+  })
+
+/**
+ * Sets a run's cursor back to its log's start, durably, so that whoever delivers the run next sends all of it. Takes it over and gives
+ * it free again like {@link deliver}; left is why that could not be.
+ */
+export const setBack = (
+  found: Found,
+  options: Pick<Options, "durability" | "force">,
+): Effect.Effect<Either.Either<SetBack, Drained>, never, IdGenerator> =>
+  owning(found.directory, options).pipe(
+    Effect.flatMap((owner) => Either.mapLeft(owner, (taken) => leftTo(found, taken))),
+    Effect.flatMap((held) => backAtStart(found, held, options)),
+    Effect.scoped,
+    Effect.mapError((problem) => ("_tag" in problem ? unusable(found, problem) : problem)),
+    Effect.either,
   )

@@ -86,11 +86,15 @@ const isPassedOver = async (directory: string, path: string): Promise<boolean> =
   return held || (_tag === "Free" && fs.lstatSync(path).size === position.offset)
 }
 
-/** Why a run is left alone of which nobody can tell from here whether its owner is alive, and what to do. */
+/** Why a run is left alone of which nobody can tell from here whether its owner is alive, and what to do unless that was done. */
 export const doubtOf = (
   directory: string,
   { where }: Extract<RunLock.Standing, { readonly _tag: "Unknown" }>,
-): string => `${RunLock.doubt(directory, where)}; if it is not: runledger ship --force`
+  force = false,
+): string => {
+  const doubt = RunLock.doubt(directory, where)
+  return force ? doubt : `${doubt}; if it is not: runledger ship --force`
+}
 
 const readLog = (directory: string, path: string, options: Options) =>
   Effect.gen(function* () {
@@ -107,7 +111,7 @@ const readLog = (directory: string, path: string, options: Options) =>
     const mayBeOpen = isLeft || (standing._tag === "Free" && cursor.position.offset < size)
     const scan = yield* LogScan.scan(fd, path, size, { countFrom, whole: options.gaps || mayBeOpen })
     const openSpans = mayBeOpen && LeftOpen.isOfTheDead(isLeft, scan.isRunOpen) ? scan.open.length : 0
-    const doubt = standing._tag === "Unknown" ? doubtOf(directory, standing) : null
+    const doubt = standing._tag === "Unknown" ? doubtOf(directory, standing, options.force) : null
     const problems = [cursor.problem, Either.isLeft(letters) ? letters.left : null, doubt].filter((one) => one !== null)
     return {
       runId: first?.run_id ?? nodePath.basename(directory),

@@ -53,8 +53,8 @@ const make = (): EventLogService => {
       if (offset > from.offset && bytes > maxBytes) break
     }
     const taken = lines.slice(from.offset, offset).map((line) => Either.right(line))
-    const { hash, ...contents } = LogLine.contents(taken, from)
-    return { ...contents, end: { offset, lines: offset, hash } }
+    const { hash, lines: sound, misfits } = LogLine.contents(taken, from)
+    return LogLine.slice(sound, misfits, { offset, lines: offset, hash })
   }
 
   const append = (event: Event): ChainedEvent => {

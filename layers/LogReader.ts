@@ -41,8 +41,8 @@ const textOf = (line: Buffer | undefined): Either.Either<string, string> => {
 /** Reads about `maxBytes` from a place up to an offset. Throws. */
 export const readSlice = (fd: number, from: LogPosition, to: number, maxBytes: number): LogSlice => {
   const { lines, end } = LogFile.readLines(fd, from.offset, to, maxBytes)
-  const { hash, ...contents } = LogLine.contents(lines.map(textOf), from)
-  return { ...contents, end: { offset: end, lines: from.lines + lines.length, hash } }
+  const { hash, lines: sound, misfits } = LogLine.contents(lines.map(textOf), from)
+  return LogLine.slice(sound, misfits, { offset: end, lines: from.lines + lines.length, hash })
 }
 
 const named = ({ line, problem }: LogMisfit): string => `line ${line} ${problem}`

@@ -1,7 +1,9 @@
 import * as Either from "effect/Either"
-import type { LogPosition, LogSlice } from "../services/EventLog.js"
+import type { LogLine, LogPosition, LogSlice } from "../services/EventLog.js"
+import * as CallLine from "../src/domain/CallLine.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent } from "../src/domain/Event.js"
+import * as Lines from "./LogLine.js"
 
 const MAX_BYTES = 512 * 1024
 
@@ -24,6 +26,13 @@ export interface LogWindow {
 
 /** The events of calls are made by the recorder alone; those of a run may hold what a program still changes. */
 const isOwn = ({ type }: ChainedEvent): boolean => type.startsWith("LLM_CALL_")
+
+const lineOf = ({ event, hash, text }: Entry): LogLine | undefined => {
+  const sealed = Chain.sealed(text, hash)
+  const call = event === undefined ? undefined : CallLine.read(sealed)
+  if (call !== undefined) return { text: sealed, call }
+  return event === undefined ? Either.getOrUndefined(Lines.read(sealed)) : { text: sealed, event }
+}
 
 export const make = (maxBytes = MAX_BYTES): LogWindow => {
   let entries: Array<Entry | undefined> = []
@@ -58,21 +67,18 @@ export const make = (maxBytes = MAX_BYTES): LogWindow => {
   const read = (from: LogPosition, most: number): LogSlice | undefined => {
     const start = indexOf(from.offset)
     if (start === -1) return undefined
-    const events: Array<ChainedEvent> = []
-    const texts: Array<string> = []
+    const lines: Array<LogLine> = []
     let { offset, hash } = from
     for (let index = start; index < entries.length; index++) {
       const entry = entries[index]
       if (entry === undefined || (index > start && offset + entry.length - from.offset > most)) break
-      const text = Chain.sealed(entry.text, entry.hash)
-      const event = entry.event ?? Either.getOrUndefined(Chain.parse(text))
-      if (event === undefined) return undefined
-      events.push(event)
-      texts.push(text)
+      const line = lineOf(entry)
+      if (line === undefined) return undefined
+      lines.push(line)
       hash = entry.hash
       offset += entry.length
     }
-    return { events, texts, misfits: [], end: { offset, lines: from.lines + events.length, hash } }
+    return Lines.slice(lines, [], { offset, lines: from.lines + lines.length, hash })
   }
 
   return {

@@ -3,11 +3,16 @@ import type { LogPosition, LogSlice } from "../services/EventLog.js"
 import * as CanonicalJson from "../src/domain/CanonicalJson.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
+import { GENESIS_HASH } from "../src/domain/Ids.js"
 import * as LogFile from "./LogFile.js"
 import * as LogWindow from "./LogWindow.js"
 
 const SCRATCH_BYTES = 64 * 1024
 const TEXT_START = Chain.SEAL_LENGTH - 1
+const HASH_START = Chain.sealOf("").indexOf('""') + 1
+const COMMA = 0x2c
+/** Lines up to here are hashed where they stand, through a view that is kept for the next line of that length. */
+const VIEWED_BYTES = 4096
 const NEWLINE = 0x0a
 
 interface Written {
@@ -32,6 +37,8 @@ export interface LogWriter {
 /** A writer behind the given place, which must be the end of the file. */
 export const make = (fd: number, end: LogPosition): LogWriter => {
   const scratch = Buffer.allocUnsafe(SCRATCH_BYTES)
+  scratch.write(Chain.sealOf(GENESIS_HASH), 0, "latin1")
+  const views: Array<Uint8Array | undefined> = []
   let head = end
   let torn = false
   let closed = false
@@ -74,15 +81,25 @@ export const make = (fd: number, end: LogPosition): LogWriter => {
     return bytes.length
   }
 
+  const viewOf = (bytes: number): Uint8Array => {
+    const known = views[bytes]
+    if (known !== undefined) return known
+    const view = scratch.subarray(TEXT_START, TEXT_START + bytes)
+    if (bytes <= VIEWED_BYTES) views[bytes] = view
+    return view
+  }
+
   /** The record is written where its brace gives way to the seal's last byte: one encoding serves the hash and the line. */
   const writeLine = (text: string): Written => {
     if (text.length * 3 + Chain.SEAL_LENGTH + 1 > SCRATCH_BYTES) {
       const hash = CanonicalJson.sha256Hex(text)
       return { hash, length: writeLarge(text, hash) }
     }
-    const end = TEXT_START + scratch.write(text, TEXT_START, "utf8")
-    const hash = CanonicalJson.sha256Hex(text)
-    scratch.write(Chain.sealOf(hash), 0, "latin1")
+    const bytes = scratch.write(text, TEXT_START, "utf8")
+    const end = TEXT_START + bytes
+    const hash = CanonicalJson.sha256Hex(viewOf(bytes))
+    scratch.write(hash, HASH_START, "latin1")
+    scratch[TEXT_START] = COMMA
     scratch[end] = NEWLINE
     write(scratch, end + 1)
     return { hash, length: end + 1 }

@@ -24,7 +24,8 @@ const writeNew = async (path: string, text: string, durability: Durability): Pro
 }
 
 /** A name beside a file that no other writer of it uses. */
-const beside = (path: string): string => nodePath.join(nodePath.dirname(path), `.${randomBytes(6).toString("hex")}.tmp`)
+export const beside = (path: string): string =>
+  nodePath.join(nodePath.dirname(path), `.${randomBytes(6).toString("hex")}.tmp`)
 
 /**
  * Writes a file whole or not at all: a new file beside it takes its name. Mode 0600; a link under that name is replaced,

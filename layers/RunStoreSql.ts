@@ -1,28 +1,35 @@
 import { chmodSync, closeSync, openSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
-import * as SqlClient from "@effect/sql/SqlClient"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { RunStore, RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
 import * as Folder from "./Folder.js"
-import * as Events from "./RunStoreSqlEvents.js"
+import * as Ballast from "./RunStoreSqlBallast.js"
+import * as Changes from "./RunStoreSqlChanges.js"
+import * as Commits from "./RunStoreSqlCommits.js"
+import * as Connection from "./RunStoreSqlConnection.js"
+import * as Database from "./RunStoreSqlDatabase.js"
+import * as Groups from "./RunStoreSqlGroups.js"
+import * as Health from "./RunStoreSqlHealth.js"
+import * as Keeping from "./RunStoreSqlKeeping.js"
 import { LATEST, MIGRATIONS_TABLE, migrate } from "./RunStoreSqlMigrations.js"
-import * as Queries from "./RunStoreSqlQueries.js"
+import * as Reading from "./RunStoreSqlReading.js"
 import * as Stale from "./RunStoreSqlStale.js"
-import * as Stats from "./RunStoreSqlStats.js"
 import * as Writes from "./RunStoreSqlWrites.js"
 
 export interface Options {
   /** The database file; made, with its folder, when it is not there. */
   readonly path: string
+  /** Given by who serves the store: the plan for a full disk, and the check after an unclean stop. */
+  readonly house?: Keeping.House | undefined
 }
 
 const reasonOf = (cause: unknown): string => {
@@ -45,6 +52,8 @@ const translated =
       return Effect.fail(squashed instanceof RunStoreError ? squashed : toError(squashed))
     })
 
+/** What short reads and streams on the thread that writes keep of the file. */
+const SHORT_READS_CACHE_KIB = 8192
 const PRIVATE_FILE = 0o600
 const PRIVATE_FOLDER = 0o700
 
@@ -62,8 +71,8 @@ const prepareFile = (path: string): Effect.Effect<void, RunStoreError> =>
     ),
   })
 
-const connect = (path: string, readonly: boolean) =>
-  SqliteClient.make({ filename: path, readonly, disableWAL: true }).pipe(
+const connect = (path: string) =>
+  Connection.make(path).pipe(
     translated(
       failure(
         "open",
@@ -72,6 +81,18 @@ const connect = (path: string, readonly: boolean) =>
       ),
     ),
   )
+
+/** The connection that writes. It is closed last, so that what watches over the database learns whether that went well. */
+const connected = (path: string, watch: Health.Watch) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) =>
+      Effect.flatMap(Effect.exit(Scope.close(scope, exit)), (closing) =>
+        Effect.zipRight(watch.closed(closing), closing),
+      ),
+    )
+    return yield* Scope.extend(connect(path), scope)
+  })
 
 /** A database of another program, or of a newer version of this one, is left as it is. */
 const refuseForeign = (sql: SqlClient.SqlClient, path: string) =>
@@ -120,17 +141,18 @@ const readBack = (sql: SqlClient.SqlClient, path: string) =>
     return info
   })
 
-const prepareDatabase = (sql: SqliteClient.SqliteClient, path: string) =>
+const prepareDatabase = (sql: Connection.Connection, path: string, { house }: Options) =>
   Effect.gen(function* () {
     yield* refuseForeign(sql, path)
     yield* Effect.sync(() => chmodSync(path, PRIVATE_FILE))
     yield* sql`PRAGMA page_size = 8192`
+    yield* sql`PRAGMA auto_vacuum = INCREMENTAL`
     yield* sql`PRAGMA journal_mode = WAL`
     yield* sql`PRAGMA synchronous = FULL`
     yield* sql`PRAGMA journal_size_limit = 67108864`
-    yield* sql`PRAGMA wal_autocheckpoint = 4000`
+    yield* sql`PRAGMA wal_autocheckpoint = ${sql.literal(String(Ballast.logPages(house?.ballastBytes ?? 0)))}`
     yield* sql`PRAGMA cache_size = -32768`
-    yield* Effect.provideService(migrate, SqlClient.SqlClient, sql)
+    yield* migrate(sql)
     yield* Writes.make(sql).ping
     return yield* readBack(sql, path)
   }).pipe(
@@ -147,17 +169,23 @@ const prepareDatabase = (sql: SqliteClient.SqliteClient, path: string) =>
 const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, Scope.Scope | Reactivity.Reactivity> =>
   Effect.gen(function* () {
     const path = resolve(options.path)
+    const watch = Health.make(path, options.house !== undefined)
     yield* prepareFile(path)
-    const writer = yield* connect(path, false)
-    const info = yield* prepareDatabase(writer, path)
-    const reader = yield* connect(path, true)
+    const writer = yield* connected(path, watch)
+    const info = yield* prepareDatabase(writer, path, options).pipe(
+      Effect.retry({ times: 1, while: Ballast.releasedFor(path) }),
+    )
+    yield* watch.opened
 
     const writes = Writes.make(writer)
-    const queries = Queries.make(reader, info)
-    const events = Events.make(reader)
-    const stats = Stats.make(reader)
     const endStale = Stale.make(writer, writes)
     const oneWriter = yield* Effect.makeSemaphore(1)
+    const associate = Commits.make(writer, writes)
+    const changed = Changes.makeSignal()
+    const shortReader = yield* Effect.acquireRelease(
+      Effect.sync(() => Database.open(path, SHORT_READS_CACHE_KIB)),
+      (db) => Effect.sync(db.close),
+    )
 
     const doing = (operation: string) =>
       failure(
@@ -168,17 +196,49 @@ const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, S
     const read = <A, E>(operation: string, query: Effect.Effect<A, E>): Effect.Effect<A, RunStoreError> =>
       query.pipe(Effect.withTracerEnabled(false), translated(doing(operation)))
 
-    /** A commit that fails may leave its transaction open: it is rolled back before the next writer comes. */
-    const transact = <A, E>(operation: string, work: Effect.Effect<A, E>): Effect.Effect<A, RunStoreError> =>
-      writer.withTransaction(work).pipe(
-        Effect.onError(() => Effect.ignore(writer`ROLLBACK`)),
-        oneWriter.withPermits(1),
-        Effect.withTracerEnabled(false),
-        translated(doing(operation)),
+    const reading = yield* Reading.make({
+      info,
+      database: shortReader,
+      translated: (operation) => (self) => read(operation, self),
+    })
+
+    const changesOf = <A>(query: (db: Database.Database) => A): Effect.Effect<A, RunStoreError> =>
+      read(
+        "read changes",
+        Effect.try(() => query(shortReader)),
       )
 
+    const alone = <A, E>(operation: string, work: Effect.Effect<A, E>): Effect.Effect<A, RunStoreError> =>
+      work.pipe(oneWriter.withPermits(1), Effect.withTracerEnabled(false), translated(doing(operation)))
+
+    /** A commit that fails may leave its transaction open: it is rolled back before the next writer comes. */
+    const commit = <A, E>(operation: string, work: Effect.Effect<A, E>): Effect.Effect<A, RunStoreError> =>
+      alone(
+        operation,
+        Effect.onError(writer.withTransaction(work), () => Effect.ignore(writer`ROLLBACK`)),
+      ).pipe(Effect.zipLeft(changed.wake))
+
+    const keeping = yield* Keeping.make({
+      path,
+      sql: writer,
+      writes,
+      watch,
+      house: options.house,
+      transact: commit,
+      alone,
+      translated: doing,
+    })
+
+    /** A write of a client: none is begun on a full disk, where the room that is left is for the clean-up. */
+    const transact = <A, E>(operation: string, work: Effect.Effect<A, E>): Effect.Effect<A, RunStoreError> =>
+      keeping.ballast.guarded(commit(operation, work))
+
+    const write = yield* Groups.make((shares) => transact("write runs", writes.together(shares)))
+
     return {
+      ...reading,
       info,
+      keeping: keeping.service,
       ping: transact("take a test write", writes.ping).pipe(
         Effect.filterOrFail(
           (same) => same,
@@ -187,44 +247,38 @@ const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, S
         Effect.asVoid,
       ),
       insert: (runs) =>
-        transact(
-          "insert runs",
-          writes.apply(
+        write(
+          Writes.applying(
             runs.map((run) => ({ ...run, op: "create" as const })),
             {},
           ),
         ).pipe(Effect.map((results) => results.map(({ status }) => (status === "created" ? "created" : "duplicate")))),
-      apply: (operations, client) => transact("apply operations", writes.apply(operations, client)),
+      apply: (operations, client) => write(Writes.applying(operations, client)),
       update: (eventId, patch) =>
         Effect.gen(function* () {
-          const applied = yield* transact("update a run", writes.update(eventId, patch))
+          const applied = yield* write(Writes.patching(eventId, patch))
           if (Option.isNone(applied)) return Option.none()
-          const run = yield* read("read a run", queries.get(eventId))
+          const run = yield* reading.get(eventId)
           return Option.map(run, (after) => ({ ...applied.value, run: after }))
         }),
-      get: (id) => read("read a run", queries.get(id)),
-      events: (runId, page) => read("read a run's events", events.events(runId, page)),
-      logHead: (runId) => read("read a run's events", events.logHead(runId)),
+      associateCommit: (eventId, commit, { propagate }) =>
+        transact("associate a commit", associate(eventId, commit, propagate)),
+      position: changesOf((db) => Changes.position(db, path)),
+      changes: (filter, after) => changesOf((db) => Changes.changes(db, filter, after)),
+      awaitChange: (after) => Changes.awaitChange(changed, changesOf(Changes.newest), after),
       closeStale: ({ before }) =>
         transact("end runs without a sign of life", endStale(before)).pipe(
           Stream.repeatEffect,
           Stream.takeUntil((ended) => ended < Stale.ROWS_AT_ONCE),
           Stream.runSum,
         ),
-      list: (filter, page) => read("list runs", queries.list(filter, page)),
-      stream: (filter) => Queries.stream((page) => read("list runs", queries.list(filter, page))),
-      count: (filter) => read("count runs", queries.count(filter)),
-      family: (runId) => read("read a run's descendants", queries.family(runId)),
-      stats: (groupBy, filter) => read("sum up runs", stats(groupBy, filter)),
-      metadata: read("list names", queries.metadata),
-      metrics: (nowMillis) => read("measure itself", queries.metrics(nowMillis)),
     }
   })
 
 /**
- * Keeps runs in one SQLite file: write-ahead log, `synchronous=FULL` (checked after a first write), mode 0600. A batch is one
- * transaction and durable when it returns; writers queue, readers have a connection of their own and never see half a batch.
- * A full disk or a lost file is a `RunStoreError` and leaves the store as it was. Closing the scope closes the file and folds
+ * Keeps runs in one SQLite file: write-ahead log, `synchronous=FULL` (checked after a first write), mode 0600. A batch is
+ * durable when it returns; batches that come while another one is written share the next transaction, in their order, and one
+ * that cannot be written fails alone. Readers have connections of their own and never see half a batch. A full disk or a lost file is a `RunStoreError` and leaves the store as it was. Closing the scope closes the file and folds
  * the log into it.
  */
 export const layer = (options: Options): Layer.Layer<RunStore, RunStoreError> =>

@@ -1,19 +1,26 @@
-import * as Schema from "effect/Schema"
 import type { ReceivedOperation } from "../services/RunStore.js"
 import type { Operation, OperationResult } from "../src/domain/Operation.js"
 import { PATCH_FIELDS, type RunCreate, type RunPatch } from "../src/domain/Run.js"
 import * as RunUpdate from "../src/domain/RunUpdate.js"
-import { Status } from "../src/domain/Status.js"
-import { assign, type Cells, fromCreate, placeOf, withCells } from "./RunStoreSqlRows.js"
+import { isStatus } from "../src/domain/Status.js"
+import { assign, type Cells, cellsOf, fromCreate, placeOf, type Row } from "./RunStoreSqlRows.js"
 
 export type Update = Omit<Extract<Operation, { readonly op: "update" }>, "op">
 export type EventOperation = Extract<ReceivedOperation, { readonly op: "event" }>
 
 /** A row in the hands of a batch. */
 export interface Held {
+  /** As it stands in the database; null when it is not there yet. */
+  readonly before: Cells | null
   cells: Cells
   dirty: boolean
 }
+
+/** A row as it stands in the database. */
+export const holdCells = (cells: Cells): Held => ({ before: cells, cells, dirty: false })
+
+/** A row that was read with every column. */
+export const hold = (row: Row): Held => holdCells(cellsOf(row))
 
 /** What a batch brings of a run as a whole. */
 export interface RunNews {
@@ -31,6 +38,8 @@ export interface Batch {
   readonly toWait: Array<Update>
   /** The events that were not known before; each is taken out by the operation that brought it. */
   readonly newEvents: Set<string>
+  /** Of runs whose events were let go: when the newest of those was recorded. What is no newer has been counted before. */
+  readonly letGo: ReadonlyMap<string, string>
   /** The runs of which the batch is a sign of life, by run_id. */
   readonly runs: Map<string, RunNews>
 }
@@ -44,6 +53,8 @@ export interface Applied {
 const STATUS = placeOf("status")
 const INFERRED = placeOf("inferred")
 const PARENT = placeOf("parent_run_id")
+const UPDATED_AT = placeOf("updated_at")
+const RECEIVED_AT = placeOf("received_at")
 const SHA_256 = /^[0-9a-f]{64}$/
 
 /** A batch before its first operation. */
@@ -52,6 +63,7 @@ export const make = (given: Pick<Batch, "now" | "rows"> & Partial<Batch>): Batch
   settled: new Set(),
   toWait: [],
   newEvents: new Set(),
+  letGo: new Map(),
   runs: new Map(),
   ...given,
 })
@@ -74,8 +86,6 @@ const heardOf = (batch: Batch, { cells }: Held): void => {
 const patchOf = (update: RunPatch): RunPatch =>
   Object.fromEntries(PATCH_FIELDS.filter((field) => update[field] !== undefined).map((field) => [field, update[field]]))
 
-const isStatus = Schema.is(Status)
-
 const standing = (cells: Cells): RunUpdate.Standing => {
   const status = cells[STATUS]
   return { status: isStatus(status) ? status : "running", inferred: cells[INFERRED] === 1 }
@@ -87,11 +97,12 @@ export const applyUpdate = (held: Held, update: Update, now: string, touch: bool
   const ignored = RunUpdate.refusal(before, update)
   if (ignored !== null) return { fields: [], ignored }
   const patch = patchOf(update)
-  const inferred = RunUpdate.inferredAfter(before, update) ? 1 : 0
-  const next = withCells(assign(held.cells, { ...RunUpdate.takenBack(before, update), ...patch }), { inferred })
+  const next = assign(held.cells, { ...RunUpdate.takenBack(before, update), ...patch })
+  next[INFERRED] = RunUpdate.inferredAfter(before, update) ? 1 : 0
   const changed = next.some((cell, place) => cell !== held.cells[place])
   if (changed || touch) {
-    held.cells = withCells(next, { updated_at: now })
+    next[UPDATED_AT] = now
+    held.cells = next
     held.dirty = true
   }
   return { fields: changed || touch ? Object.keys(patch) : [], ignored: null }
@@ -100,7 +111,9 @@ export const applyUpdate = (held: Held, update: Update, now: string, touch: bool
 /** Notes when the client last spoke of a row that has not ended. */
 const receivedAt = (held: Held, now: string): void => {
   if (held.cells[STATUS] !== "running" && !held.dirty) return
-  held.cells = withCells(held.cells, { received_at: now })
+  const next = [...held.cells]
+  next[RECEIVED_AT] = now
+  held.cells = next
   held.dirty = true
 }
 
@@ -118,7 +131,7 @@ const create = (batch: Batch, run: RunCreate): OperationResult => {
     heardOf(batch, known)
     return { op: "create", event_id: run.event_id, status: "duplicate" }
   }
-  const held: Held = { cells: fromCreate(run, batch.now), dirty: true }
+  const held: Held = { before: null, cells: fromCreate(run, batch.now), dirty: true }
   batch.rows.set(run.event_id, held)
   heardOf(batch, held)
   for (const update of batch.waiting.get(run.event_id) ?? []) applyUpdate(held, update, batch.now, false)
@@ -153,7 +166,7 @@ const chainHash = (event: object): string | null =>
 const keep = (batch: Batch, { event_id, event }: EventOperation): OperationResult => {
   const isNew = batch.newEvents.delete(event_id)
   const news = heard(batch, event.run_id)
-  if (isNew) {
+  if (isNew && event.ts > (batch.letGo.get(event.run_id) ?? "")) {
     news.events += 1
     news.head = chainHash(event) ?? news.head
   }

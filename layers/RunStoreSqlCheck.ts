@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
 import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -7,6 +8,8 @@ import { RunStoreError } from "../services/RunStore.js"
 import type { DatabaseReport } from "../src/domain/DatabaseReport.js"
 
 const MAX_PROBLEMS = 20
+
+const BEARING = "CASE WHEN job_type = 'llm_call' AND bears = 1"
 
 const failed = (path: string, reason: string, cause?: unknown): RunStoreError =>
   new RunStoreError({ operation: "check", message: `The database ${path} cannot be checked (${reason}).`, cause })
@@ -23,8 +26,46 @@ const reasonOf = (cause: unknown): string => {
 const open = (path: string) =>
   SqliteClient.make({ filename: path, readonly: existsSync(`${path}-wal`), disableWAL: true })
 
+const MEASURES = [
+  { name: "rows", inRollups: "rows", inRuns: "1" },
+  { name: "tokens", inRollups: "total_tokens", inRuns: `${BEARING} THEN total_tokens END` },
+  {
+    name: "nano-dollars",
+    inRollups: "cost_nanousd",
+    inRuns: `${BEARING} AND cost_status = 'priced' THEN cost_nanousd END`,
+  },
+]
+
+/** Beyond this a sum of floats is not exact. */
+const TOLERANCE = 1e-9
+
+/** What the roll-ups say otherwise than the rows do; nothing of a database whose version had none. */
+const unequalSums = (sql: SqlClient.SqlClient) =>
+  Effect.gen(function* () {
+    const tables = yield* sql`SELECT 1 FROM sqlite_master WHERE name = 'rollups'`
+    if (tables.length === 0) return []
+    const problems = yield* Effect.forEach(MEASURES, ({ name, inRollups, inRuns }) =>
+      Effect.map(
+        sql.unsafe<{ readonly kept: number; readonly counted: number }>(
+          `SELECT (SELECT total(${inRollups}) FROM rollups WHERE span = 'day') AS kept, (SELECT total(${inRuns}) FROM runs) AS counted`,
+        ),
+        ([sums]) => {
+          const { kept, counted } = sums ?? { kept: 0, counted: 0 }
+          return Math.abs(kept - counted) <= TOLERANCE * Math.abs(counted)
+            ? []
+            : [`the roll-ups count ${kept} ${name}, the rows ${counted}`]
+        },
+      ),
+    )
+    return problems.flat()
+  })
+
+/** Whether what is freed can go back to the disk; databases of older versions cannot do that until they are written anew. */
+const canShrink = (sql: SqlClient.SqlClient) =>
+  Effect.map(sql<{ readonly auto_vacuum: number }>`PRAGMA auto_vacuum`, ([row]) => row?.auto_vacuum === 2)
+
 /**
- * SQLite's own full check of a database file: pages, indexes, constraints. Takes seconds for a million rows and blocks this
+ * SQLite's own full check of a database file: pages, indexes, constraints; then whether the roll-ups are the sums of the rows. Takes seconds for a million rows and blocks this
  * process meanwhile. Never makes a file that is not there, never changes one. Fails with {@link RunStoreError} when it cannot
  * be opened at all; a file that is damaged, or no database, is a problem in the report.
  */
@@ -40,7 +81,8 @@ export const check = (path: string): Effect.Effect<DatabaseReport, RunStoreError
       Effect.map((rows) => rows.map((line) => line.integrity_check).filter((line) => line !== "ok")),
       Effect.catchAll((error) => Effect.succeed([reasonOf(error)])),
     )
-    return { sqlite: row?.version ?? "unknown", problems: found }
+    const sums = found.length > 0 ? [] : yield* unequalSums(sql)
+    return { sqlite: row?.version ?? "unknown", problems: [...found, ...sums], canShrink: yield* canShrink(sql) }
   }).pipe(
     Effect.scoped,
     Effect.provide(Reactivity.layer),

@@ -2,7 +2,10 @@ import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Record from "effect/Record"
 import { fromMillis } from "../src/domain/Timestamp.js"
+import type { Connection } from "./RunStoreSqlConnection.js"
+import * as Sums from "./RunStoreSqlFirstSums.js"
 
 /** Where the migrator remembers what it has done. */
 export const MIGRATIONS_TABLE = "runledger_migrations"
@@ -143,10 +146,72 @@ const lives = Effect.gen(function* () {
     ) FROM events GROUP BY run_id`
 })
 
-const ALL = { "1_runs": runs, "2_lives": lives }
+/** What a query may ask for by itself, newest first: the number of a row stands at the end of every index anyway. */
+const INDEXES = [
+  "CREATE INDEX runs_created ON runs (created_at)",
+  "CREATE INDEX runs_run ON runs (run_id, created_at)",
+  "CREATE INDEX runs_parent ON runs (parent_run_id, created_at) WHERE parent_run_id IS NOT NULL",
+  "CREATE INDEX runs_trace ON runs (trace_id, created_at) WHERE trace_id IS NOT NULL",
+  "CREATE INDEX runs_job ON runs (job_type, created_at)",
+  "CREATE INDEX runs_agent ON runs (agent_name, created_at)",
+  "CREATE INDEX runs_status ON runs (status, created_at) WHERE status <> 'success'",
+  "CREATE INDEX runs_model ON runs (model, created_at) WHERE model IS NOT NULL",
+  "CREATE INDEX runs_product ON runs (product, created_at) WHERE product IS NOT NULL",
+  "CREATE INDEX runs_revision ON runs (revision)",
+  "CREATE INDEX runs_call_span ON runs (trace_id, span_id) WHERE span_id IS NOT NULL AND job_type = 'llm_call'",
+]
+
+const OLD_INDEXES = [
+  "runs_created",
+  "runs_run",
+  "runs_parent",
+  "runs_trace",
+  "runs_job",
+  "runs_agent",
+  "runs_status",
+  "runs_model",
+  "runs_product",
+  "runs_inner_call",
+]
+
+/** How far old runs have been emptied, and up to which of a run's events they were let go: those that come again are known. */
+const PRUNING = [
+  `CREATE TABLE emptied (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    created_at TEXT NOT NULL,
+    row_id INTEGER NOT NULL,
+    begun_at TEXT NOT NULL
+  )`,
+  "ALTER TABLE run_logs ADD COLUMN let_go_to TEXT",
+]
+
+/**
+ * A number for every change of a row, the mark of the calls that bear tokens and cost, and sums kept beside the rows; with
+ * indexes that give the newest rows in order. A row that was there before this step has its own number as its last change's.
+ */
+const sums = (sql: Connection) =>
+  Effect.gen(function* () {
+    yield* statements(
+      "ALTER TABLE runs ADD COLUMN bears INTEGER NOT NULL DEFAULT 1",
+      "ALTER TABLE runs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
+      ...OLD_INDEXES.map((name) => `DROP INDEX ${name}`),
+      "UPDATE runs SET revision = id",
+      ...Sums.TABLES,
+      ...PRUNING,
+      "INSERT INTO revisions (id, last) SELECT 1, coalesce(max(id), 0) FROM runs",
+    )
+    yield* Sums.fill(sql)
+    yield* statements(...INDEXES)
+  })
+
+const STEPS = { "1_runs": () => runs, "2_lives": () => lives, "3_sums": sums }
 
 /** The newest migration that this version knows. */
-export const LATEST = Object.keys(ALL).length
+export const LATEST = Object.keys(STEPS).length
 
 /** Brings a store forward, step by step in one transaction; never back. */
-export const migrate = Migrator.make({})({ loader: Migrator.fromRecord(ALL), table: MIGRATIONS_TABLE })
+export const migrate = (sql: Connection) =>
+  Migrator.make({})({
+    loader: Migrator.fromRecord(Record.map(STEPS, (step) => step(sql))),
+    table: MIGRATIONS_TABLE,
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))

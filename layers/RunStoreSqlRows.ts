@@ -1,6 +1,7 @@
 import { type CallMeasure, measure } from "../src/domain/CallMeasure.js"
 import { commitUrl, repoUrl } from "../src/domain/CommitUrl.js"
 import { isPlainText, toPlainText } from "../src/domain/JsonText.js"
+import { TOKENS } from "../src/domain/Rollup.js"
 import { type RunCreate, type RunRecord, SCHEMA_VERSION } from "../src/domain/Run.js"
 
 /** What a column holds. */
@@ -23,7 +24,8 @@ export type RunRow = Omit<RunRecord, "metrics_json" | "context_json" | "api_post
 /** Fields of a run that a client may set. */
 export type RunFields = { readonly [Name in keyof RunCreate]?: RunCreate[Name] | undefined }
 
-const RUN_COLUMNS: ReadonlyArray<keyof RunRow> = [
+/** The columns of {@link RunRow} in the order of {@link RUN_SELECTION}. */
+export const RUN_COLUMNS: ReadonlyArray<keyof RunRow> = [
   "id",
   "schema_version",
   "event_id",
@@ -79,15 +81,7 @@ export const RUN_SELECTION = RUN_COLUMNS.join(", ")
 const STORE_OWN: ReadonlyArray<string> = ["id", "event_id", "schema_version", "updated_at", "exact_json"]
 
 /** Tokens of a call by class, with their totals. */
-export const TOKEN_COLUMNS: ReadonlyArray<string> = [
-  "input_tokens",
-  "output_tokens",
-  "total_tokens",
-  "cache_read_tokens",
-  "cache_write_5m_tokens",
-  "cache_write_1h_tokens",
-  "reasoning_tokens",
-]
+export const TOKEN_COLUMNS: ReadonlyArray<string> = TOKENS
 
 /** Every column but the number that the database gives, in the order in which rows are written. */
 export const STORED_COLUMNS: ReadonlyArray<string> = [
@@ -103,6 +97,8 @@ export const STORED_COLUMNS: ReadonlyArray<string> = [
   "cost_nanousd",
   "cost_status",
   "time_to_first_token_ms",
+  "bears",
+  "revision",
 ]
 
 const PLACES: ReadonlyMap<string, number> = new Map(STORED_COLUMNS.map((name, index) => [name, index]))
@@ -122,6 +118,13 @@ const NO_CELLS: Cells = STORED_COLUMNS.map(() => null)
 
 /** The stored values of a row that was read. */
 export const cellsOf = (row: Row): Cells => STORED_COLUMNS.map((name) => row[name] ?? null)
+
+/** The select list of {@link Cells}. */
+export const STORED_SELECTION = STORED_COLUMNS.join(", ")
+
+/** The cells of a row that was read as the values of {@link STORED_SELECTION}. */
+export const cellsOfValues = (values: ReadonlyArray<unknown>): Cells =>
+  values.map((value) => (typeof value === "string" || typeof value === "number" ? value : null))
 
 /** The cells with some columns replaced. */
 export const withCells = (cells: Cells, columns: Row): Cells => {
@@ -164,17 +167,20 @@ const MEASURE_PLACES = (
 
 const cell = (value: string | number | boolean | null): Cell => (typeof value === "boolean" ? Number(value) : value)
 
-/** Puts fields into cells, and says what no column can hold exactly. */
-const put = (next: Array<Cell>, fields: RunFields, exact: Record<string, string>): void => {
+/** Texts that no column can hold exactly, by the name of their field. */
+type Exact = Record<string, string>
+
+/** Puts fields into cells, and gives what of these and of those before no column can hold exactly. */
+const put = (next: Array<Cell>, fields: RunFields, before: Exact | undefined): Exact | undefined => {
+  let exact = before
   for (const [name, place] of ASSIGNABLE) {
     const value = fields[name]
     if (value === undefined) continue
-    delete exact[name]
-    if (typeof value === "object" && value !== null) next[place] = JSON.stringify(value)
-    else if (typeof value === "string" && !isPlainText(value)) {
-      exact[name] = value
+    if (exact !== undefined) delete exact[name]
+    if (typeof value === "string" && !isPlainText(value)) {
+      exact = { ...exact, [name]: value }
       next[place] = toPlainText(value)
-    } else next[place] = cell(value)
+    } else next[place] = typeof value === "object" && value !== null ? JSON.stringify(value) : cell(value)
   }
   if (fields.metrics_json !== undefined) {
     const call = measure(fields.metrics_json)
@@ -183,28 +189,31 @@ const put = (next: Array<Cell>, fields: RunFields, exact: Record<string, string>
   if (fields.context_json !== undefined) {
     for (const [name, place] of CONTEXT_PLACES) next[place] = textAt(fields.context_json, name)
   }
+  return exact
 }
 
 /**
- * Cells with fields put into them, the columns that filters and sums need along with them. A text that not every database takes
- * (NUL, lone surrogates) is stored plain in its column and exactly in `exact_json`, from where it is read back.
+ * Cells with fields put into them, the columns that filters and sums need along with them; an array of the caller's own. A text
+ * that not every database takes (NUL, lone surrogates) is stored plain in its column and exactly in `exact_json`, from where it
+ * is read back.
  */
-export const assign = (cells: Cells, fields: RunFields): Cells => {
+export const assign = (cells: Cells, fields: RunFields): Array<Cell> => {
   const next = [...cells]
   const before = cells[EXACT]
-  const exact: Record<string, string> = typeof before === "string" ? JSON.parse(before) : {}
-  put(next, fields, exact)
-  next[EXACT] = Object.keys(exact).length === 0 ? null : JSON.stringify(exact)
+  const exact = put(next, fields, typeof before === "string" ? JSON.parse(before) : undefined)
+  next[EXACT] = exact === undefined || Object.keys(exact).length === 0 ? null : JSON.stringify(exact)
   return next
 }
 
-const NEW_CELLS = withCells(NO_CELLS, { schema_version: SCHEMA_VERSION, inferred: 0 })
+const NEW_CELLS = withCells(NO_CELLS, { schema_version: SCHEMA_VERSION, inferred: 0, bears: 1, revision: 0 })
 const EVENT_ID = placeOf("event_id")
+const CREATED_AT = placeOf("created_at")
 const RECEIVED_AT = placeOf("received_at")
 
 /** A new row of a run, not yet numbered. `receivedAt` stands in for `created_at` when the client gave none. */
 export const fromCreate = (run: RunCreate, receivedAt: string): Cells => {
-  const next = [...assign(NEW_CELLS, run.created_at === null ? { ...run, created_at: receivedAt } : run)]
+  const next = assign(NEW_CELLS, run)
+  next[CREATED_AT] ??= receivedAt
   next[EVENT_ID] = run.event_id
   next[RECEIVED_AT] = receivedAt
   return next

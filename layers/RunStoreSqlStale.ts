@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { fromMillis, parseMillis } from "../src/domain/Timestamp.js"
 import * as Batch from "./RunStoreSqlBatch.js"
-import { cellsOf, type Row } from "./RunStoreSqlRows.js"
+import type { Row } from "./RunStoreSqlRows.js"
 import type * as Writes from "./RunStoreSqlWrites.js"
 
 /** Rows that one transaction ends: few enough for writers that wait. */
@@ -43,7 +43,7 @@ export const make =
           AND coalesce(own.received_at, '') < ${before} AND coalesce(parent.received_at, '') < ${before}
         LIMIT ${ROWS_AT_ONCE}`
       const rows = found.map((row) => {
-        const held: Batch.Held = { cells: cellsOf(row), dirty: false }
+        const held = Batch.hold(row)
         Batch.applyUpdate(held, timeout(row, now), now, false)
         return [row.event_id, held] as const
       })

@@ -1,7 +1,54 @@
-import type * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
-import * as Effect from "effect/Effect"
-import type { Cell } from "./RunStoreSqlRows.js"
+import type Sqlite from "better-sqlite3"
+
+/** What a statement takes. */
+export type Parameter = string | number | null | Uint8Array
+
+/**
+ * Statements of the connection that writes, each prepared once and run at once: nothing else comes between two of them. They
+ * throw what the driver throws. Small statements take longer through a client that builds, traces and awaits them than in SQLite.
+ */
+export interface Statements {
+  readonly run: (text: string, parameters: ReadonlyArray<Parameter>) => void
+  readonly rows: <A extends object = Readonly<Record<string, Parameter>>>(
+    text: string,
+    parameters: ReadonlyArray<Parameter>,
+  ) => ReadonlyArray<A>
+  /** Rows as the values of their select list: much faster for rows of many columns. */
+  readonly values: (text: string, parameters: ReadonlyArray<Parameter>) => ReadonlyArray<ReadonlyArray<unknown>>
+}
+
+/** Statements kept prepared; the oldest goes when there are more. */
+const PREPARED = 300
+
+/** The driver takes the parameters as one list too, however many there are. */
+type Prepared = Sqlite.Statement<[parameters: ReadonlyArray<Parameter>]>
+
+const cached = (prepare: (text: string) => Prepared) => {
+  const known = new Map<string, Prepared>()
+  return (text: string): Prepared => {
+    const found = known.get(text)
+    if (found !== undefined) return found
+    const statement = prepare(text)
+    const oldest = known.size >= PREPARED ? known.keys().next().value : undefined
+    if (oldest !== undefined) known.delete(oldest)
+    known.set(text, statement)
+    return statement
+  }
+}
+
+/** The statements of a connection. */
+export const make = (database: Sqlite.Database): Statements => {
+  const prepared = cached((text) => database.prepare<[ReadonlyArray<Parameter>]>(text))
+  const raw = cached((text) => database.prepare<[ReadonlyArray<Parameter>]>(text).raw(true))
+  return {
+    run: (text, parameters) => {
+      prepared(text).run(parameters)
+    },
+    rows: <A extends object>(text: string, parameters: ReadonlyArray<Parameter>) =>
+      prepared(text).all(parameters) as ReadonlyArray<A>,
+    values: (text, parameters) => raw(text).all(parameters) as ReadonlyArray<ReadonlyArray<unknown>>,
+  }
+}
 
 /**
  * Rows of one statement: far below SQLite's 32,766 parameters. Only a few sizes, so that each text is prepared once and found
@@ -21,31 +68,22 @@ const textOf = ({ table, columns, after }: Insertion, rows: number): string => {
   return `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${Array.from({ length: rows }, () => row).join(", ")} ${after}`
 }
 
-const chunks = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> => {
-  const found: Array<ReadonlyArray<A>> = []
-  let from = 0
-  for (const size of SIZES) {
-    for (; items.length - from >= size; from += size) found.push(items.slice(from, from + size))
-  }
-  return found
-}
-
-/** Much faster than `flat` on rows of many cells. */
-const joined = (rows: ReadonlyArray<ReadonlyArray<Cell>>): ReadonlyArray<Cell> => {
-  const cells: Array<Cell> = []
-  for (const row of rows) for (const cell of row) cells.push(cell)
+/** The cells of some rows one after the other: much faster than `flat` on rows of many cells. */
+const joined = (rows: ReadonlyArray<ReadonlyArray<Parameter>>, from: number, to: number): ReadonlyArray<Parameter> => {
+  const cells: Array<Parameter> = []
+  for (const row of rows.slice(from, to)) for (const cell of row) cells.push(cell)
   return cells
 }
 
 /**
  * An INSERT of many rows, written out by hand once: building it from records takes longer than the database takes to run it.
  */
-export const insertion = (sql: SqlClient.SqlClient, into: Insertion) => {
-  const texts = new Map(SIZES.map((size) => [size, textOf(into, size)]))
-  return (rows: ReadonlyArray<ReadonlyArray<Cell>>): Effect.Effect<void, SqlError> =>
-    Effect.forEach(
-      chunks(rows),
-      (some) => sql.unsafe(texts.get(some.length) ?? textOf(into, some.length), joined(some)),
-      { discard: true },
-    )
+export const insertion = ({ run }: Statements, into: Insertion) => {
+  const texts = SIZES.map((size) => [size, textOf(into, size)] as const)
+  return (rows: ReadonlyArray<ReadonlyArray<Parameter>>): void => {
+    let from = 0
+    for (const [size, text] of texts) {
+      for (; rows.length - from >= size; from += size) run(text, joined(rows, from, from + size))
+    }
+  }
 }

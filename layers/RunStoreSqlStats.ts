@@ -1,138 +1,129 @@
-import type * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
-import * as Effect from "effect/Effect"
 import { CALL_JOB_TYPE } from "../src/domain/CallMeasure.js"
 import { toUsd } from "../src/domain/Cost.js"
+import * as Histogram from "../src/domain/Histogram.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import type { GroupBy, StatsGroup } from "../src/domain/Stats.js"
-import { where } from "./RunStoreSqlQueries.js"
-import { TOKEN_COLUMNS } from "./RunStoreSqlRows.js"
+import type { Database, Value } from "./RunStoreSqlDatabase.js"
+import * as Sums from "./RunStoreSqlSums.js"
 
-const GROUPS: Readonly<Record<GroupBy, string>> = {
-  model: "model",
-  provider: "provider",
-  agent_name: "agent_name",
-  job_type: "job_type",
-  status: "status",
-  run: "coalesce(parent_run_id, run_id)",
-  day: "substr(start_time, 1, 10)",
-  hour: "substr(start_time, 1, 13) || ':00:00.000Z'",
+/** What is known of one group while its parts are added up. */
+interface Group {
+  readonly sums: Array<number>
+  readonly latency: Histogram.Histogram
+  readonly firstToken: Histogram.Histogram
 }
 
-/** A call that another call ran inside of bears nothing: the inner one does. */
-const LEAF = `NOT EXISTS (
-    SELECT 1 FROM runs AS inner_call WHERE inner_call.parent_span_id = runs.span_id
-      AND inner_call.job_type = 'llm_call' AND inner_call.trace_id IS runs.trace_id AND inner_call.id <> runs.id
-  ) AND NOT EXISTS (
-    SELECT 1 FROM runs AS inner_call WHERE inner_call.parent_run_id = runs.run_id
-      AND inner_call.job_type = 'llm_call' AND inner_call.id <> runs.id
-  )`
+type Groups = Map<string | null, Group>
 
-interface Sums {
-  readonly grp: string | null
-  readonly calls: number
-  readonly errors: number
-  readonly input_tokens: number
-  readonly output_tokens: number
-  readonly total_tokens: number
-  readonly cache_read_tokens: number
-  readonly cache_write_5m_tokens: number
-  readonly cache_write_1h_tokens: number
-  readonly reasoning_tokens: number
-  readonly cost_nanousd: number
-  readonly simulated_cost_nanousd: number
-  readonly unpriced_calls: number
-  readonly replayed_calls: number
+const groupAt = (groups: Groups, key: Value | undefined): Group => {
+  const name = typeof key === "string" ? key : null
+  const found = groups.get(name)
+  if (found !== undefined) return found
+  const group: Group = {
+    sums: Sums.COUNTERS.map(() => 0),
+    latency: Histogram.make(),
+    firstToken: Histogram.make(),
+  }
+  groups.set(name, group)
+  return group
 }
 
-interface Quantiles {
-  readonly grp: string | null
-  readonly p50: number | null
-  readonly p95: number | null
-  readonly p99: number | null
+const numberOf = (value: Value | undefined): number => (typeof value === "number" ? value : 0)
+
+const addSums = (groups: Groups, rows: ReadonlyArray<ReadonlyArray<Value>>): void => {
+  for (const [key, ...sums] of rows) {
+    const group = groupAt(groups, key)
+    for (const [place, sum] of sums.entries()) group.sums[place] = (group.sums[place] ?? 0) + numberOf(sum)
+  }
 }
 
-const NO_QUANTILES = { p50: null, p95: null, p99: null }
+const merge = (histogram: Histogram.Histogram, bytes: Value | undefined): void => {
+  if (bytes instanceof Uint8Array) Histogram.mergeEncoded(histogram, bytes)
+}
 
-const whole = (sum: number): number => Math.min(sum, Number.MAX_SAFE_INTEGER)
+const addRollups = (db: Database, groups: Groups, groupBy: GroupBy, source: Sums.Sources["rollups"][number]): void => {
+  addSums(groups, db.values(Sums.ofRollups(groupBy, source)))
+  for (const [key, latency, firstToken] of db.values(Sums.histograms(groupBy, source))) {
+    const group = groupAt(groups, key)
+    merge(group.latency, latency)
+    merge(group.firstToken, firstToken)
+  }
+}
 
-const byGroup = (rows: ReadonlyArray<Quantiles>): ReadonlyMap<string | null, Omit<Quantiles, "grp">> =>
-  new Map(rows.map(({ grp, p50, p95, p99 }) => [grp, { p50, p95, p99 }]))
+/** Numbers with commas between, as a query of rows gives them. */
+const addMeasured = (histogram: Histogram.Histogram, list: Value | undefined): void => {
+  if (typeof list !== "string") return
+  for (const value of list.split(",")) Histogram.add(histogram, Number(value))
+}
 
-const SUM_COLUMNS = TOKEN_COLUMNS.map(
-  (column) => `total(CASE WHEN job_type = '${CALL_JOB_TYPE}' THEN ${column} END) AS ${column}`,
-).join(", ")
+const addRows = (db: Database, groups: Groups, groupBy: GroupBy, source: Sums.Sources["rows"][number]): void => {
+  db.each(Sums.ofRows(groupBy, source), (values) => {
+    db.checkWanted()
+    addSums(groups, [values.slice(0, Sums.COUNTERS.length + 1)])
+    const group = groupAt(groups, values[0])
+    addMeasured(group.latency, values[Sums.COUNTERS.length + 1])
+    addMeasured(group.firstToken, values[Sums.COUNTERS.length + 2])
+  })
+}
 
-const costOf = (status: string): string =>
-  `total(CASE WHEN job_type = '${CALL_JOB_TYPE}' AND cost_status = '${status}' THEN cost_nanousd END)`
+const SHARES = [0.5, 0.95, 0.99]
 
-const callsOf = (status: string): string =>
-  `count(CASE WHEN job_type = '${CALL_JOB_TYPE}' AND cost_status = '${status}' THEN 1 END)`
+const percentiles = (histogram: Histogram.Histogram, round: (value: number) => number) => {
+  const [p50 = null, p95 = null, p99 = null] = Histogram.quantiles(histogram, SHARES).map((value) =>
+    value === null ? null : round(value),
+  )
+  return { p50, p95, p99 }
+}
+
+/** A sum that a double no longer holds exactly is shown as the largest that it does. */
+const whole = (sum: number | undefined): number => Math.min(sum ?? 0, Number.MAX_SAFE_INTEGER)
+
+const toMicros = (millis: number): number => Number(millis.toPrecision(6))
+
+const told = (name: string | null, { sums, latency, firstToken }: Group): StatsGroup => {
+  const at = (counter: Sums.Counter): number => whole(sums[Sums.COUNTERS.indexOf(counter)])
+  return {
+    group: name,
+    calls: at("calls"),
+    errors: at("errors"),
+    input_tokens: at("input_tokens"),
+    output_tokens: at("output_tokens"),
+    total_tokens: at("total_tokens"),
+    cache_read_tokens: at("cache_read_tokens"),
+    cache_write_5m_tokens: at("cache_write_5m_tokens"),
+    cache_write_1h_tokens: at("cache_write_1h_tokens"),
+    reasoning_tokens: at("reasoning_tokens"),
+    cost_nanousd: at("cost_nanousd"),
+    cost_usd: toUsd(at("cost_nanousd")),
+    simulated_cost_nanousd: at("simulated_cost_nanousd"),
+    simulated_cost_usd: toUsd(at("simulated_cost_nanousd")),
+    unpriced_calls: at("unpriced_calls"),
+    replayed_calls: at("replayed_calls"),
+    latency_ms: percentiles(latency, Math.round),
+    time_to_first_token_ms: percentiles(firstToken, toMicros),
+  }
+}
+
+const byName = ([left]: readonly [string | null, Group], [right]: readonly [string | null, Group]): number => {
+  if (left === right) return 0
+  if (left === null || right === null) return left === null ? 1 : -1
+  return left < right ? -1 : 1
+}
 
 /**
  * Rolls calls up. Without a word on `job_type` only calls are looked at, so that the groups add up to what was called; asked
  * for another job type, or by job type, rows of that type count as `calls` too, while tokens and cost stay the calls' own.
- * Sums are floats of integers: exact to 2^53, and never an overflow error whatever a client reported.
+ * What the roll-ups that are kept with every write can tell is read from them, the rest from the rows. Sums are floats of
+ * integers: exact to 2^53, and never an overflow error whatever a client reported. Percentiles are within 5 %.
  */
-export const make =
-  (sql: SqlClient.SqlClient) =>
-  (groupBy: GroupBy, filter: RunFilter): Effect.Effect<ReadonlyArray<StatsGroup>, SqlError> => {
-    const group = sql.literal(GROUPS[groupBy])
-    const every = filter.job_type !== undefined || groupBy === "job_type"
-    const population = sql.literal(
-      every ? `(job_type <> '${CALL_JOB_TYPE}' OR (${LEAF}))` : `job_type = '${CALL_JOB_TYPE}' AND ${LEAF}`,
-    )
-    const matching = sql`${where(sql, filter)} AND ${population}`
-
-    const sums = sql<Sums>`SELECT ${group} AS grp, count(*) AS calls,
-        count(CASE WHEN status IN ('failure', 'timeout') THEN 1 END) AS errors,
-        ${sql.literal(SUM_COLUMNS)},
-        ${sql.literal(costOf("priced"))} AS cost_nanousd,
-        ${sql.literal(costOf("simulated"))} AS simulated_cost_nanousd,
-        ${sql.literal(callsOf("unpriced"))} AS unpriced_calls,
-        ${sql.literal(callsOf("replayed"))} AS replayed_calls
-      FROM runs WHERE ${matching} GROUP BY grp ORDER BY grp IS NULL, grp`
-
-    const quantiles = (column: "duration_ms" | "time_to_first_token_ms") =>
-      sql<Quantiles>`WITH ranked AS (
-          SELECT ${group} AS grp, ${sql(column)} AS measured,
-            row_number() OVER (PARTITION BY ${group} ORDER BY ${sql(column)}) AS place,
-            count(*) OVER (PARTITION BY ${group}) AS size
-          FROM runs WHERE ${matching} AND status <> 'running' AND ${sql(column)} IS NOT NULL
-        )
-        SELECT grp,
-          max(CASE WHEN place = (size * 50 + 99) / 100 THEN measured END) AS p50,
-          max(CASE WHEN place = (size * 95 + 99) / 100 THEN measured END) AS p95,
-          max(CASE WHEN place = (size * 99 + 99) / 100 THEN measured END) AS p99
-        FROM ranked GROUP BY grp`
-
-    return Effect.gen(function* () {
-      const groups = yield* sums
-      const latency = byGroup(yield* quantiles("duration_ms"))
-      const firstToken = byGroup(yield* quantiles("time_to_first_token_ms"))
-      return groups.map(({ grp, ...row }): StatsGroup => {
-        const cost = whole(row.cost_nanousd)
-        const simulated = whole(row.simulated_cost_nanousd)
-        return {
-          group: grp,
-          calls: row.calls,
-          errors: row.errors,
-          input_tokens: whole(row.input_tokens),
-          output_tokens: whole(row.output_tokens),
-          total_tokens: whole(row.total_tokens),
-          cache_read_tokens: whole(row.cache_read_tokens),
-          cache_write_5m_tokens: whole(row.cache_write_5m_tokens),
-          cache_write_1h_tokens: whole(row.cache_write_1h_tokens),
-          reasoning_tokens: whole(row.reasoning_tokens),
-          cost_nanousd: cost,
-          cost_usd: toUsd(cost),
-          simulated_cost_nanousd: simulated,
-          simulated_cost_usd: toUsd(simulated),
-          unpriced_calls: row.unpriced_calls,
-          replayed_calls: row.replayed_calls,
-          latency_ms: latency.get(grp) ?? NO_QUANTILES,
-          time_to_first_token_ms: firstToken.get(grp) ?? NO_QUANTILES,
-        }
-      })
-    })
-  }
+export const stats = (db: Database, groupBy: GroupBy, filter: RunFilter): ReadonlyArray<StatsGroup> => {
+  const every = filter.job_type !== undefined || groupBy === "job_type"
+  const asked: RunFilter = every ? filter : { ...filter, job_type: CALL_JOB_TYPE }
+  const groups: Groups = new Map()
+  db.snapshot(() => {
+    const { rollups, rows } = Sums.sources(asked, groupBy)
+    for (const source of rollups) addRollups(db, groups, groupBy, source)
+    for (const source of rows) addRows(db, groups, groupBy, source)
+  })
+  return [...groups].sort(byName).map(([name, group]) => told(name, group))
+}

@@ -156,7 +156,7 @@ const make = (options: Options) =>
  * background fiber that `record` wakes: at once when a batch is full or an event ends a worker, a run or a call badly or changes
  * the run's state, otherwise after 200 ms. One request is under way at a time, in the order of the events; the next batch is
  * prepared meanwhile. A row that is opened and closed in one batch goes as one create; when the server knows it already, its
- * updates follow.
+ * updates follow. The server is asked to answer only with what was not plainly done; one that answers in full is understood too.
  *
  * With an `EventLog` in the build context events are read back from it, from the acknowledged place on, half a mebibyte at a
  * time: an outage costs no memory, and what an earlier process left behind is sent too. That place is written down when

@@ -27,8 +27,8 @@ export interface Outgoing {
   readonly batch: () => ReadonlyArray<Batch.Encoded>
   /** More of it, behind the rest. What is too large for any request comes back. */
   readonly add: (operations: ReadonlyArray<Batch.Encoded>) => ReadonlyArray<Refusal>
-  /** The batch was taken, with one result an operation. */
-  readonly accepted: (results: ReadonlyArray<OperationResult>) => ReadonlyArray<Refusal>
+  /** The batch was taken, with one result an operation; null where there is nothing to say. */
+  readonly accepted: (results: ReadonlyArray<OperationResult | null>) => ReadonlyArray<Refusal>
   /** The batch was refused for good: it is halved, until the culprit stands alone and comes back. */
   readonly refused: (status: number, detail: string) => ReadonlyArray<Refusal>
   /**

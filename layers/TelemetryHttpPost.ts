@@ -14,15 +14,15 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Endpoint from "../src/domain/Endpoint.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
-import { OperationResult } from "../src/domain/Operation.js"
+import { MAX_OPERATIONS, MINIMAL, MinimalReply, OperationResult } from "../src/domain/Operation.js"
 import * as QuickDecode from "../src/domain/QuickDecode.js"
 import { nextTurn } from "./NextTurn.js"
 import * as Words from "./TelemetryHttpWords.js"
 
 /** What became of one request. Nothing is an error: each is a case to go on from. */
 export type Reply =
-  /** One result an operation, in order. */
-  | { readonly _tag: "Accepted"; readonly results: ReadonlyArray<OperationResult> }
+  /** One result an operation, in order; null for one that was plainly done, where the server says nothing of those. */
+  | { readonly _tag: "Accepted"; readonly results: ReadonlyArray<OperationResult | null> }
   /** The server says that something in the request is wrong for good. */
   | { readonly _tag: "Refused"; readonly status: number; readonly detail: string }
   /** To be tried again; `unreachable` when no server answered at all. */
@@ -71,8 +71,25 @@ const parseJson = Schema.decodeUnknownOption(Schema.parseJson())
 const decodeResults = Schema.decodeUnknownOption(Results)
 const quickResults = QuickDecode.make(Results, { keepUnknown: true })
 
-const resultsOf = (text: string): Option.Option<ReadonlyArray<OperationResult>> =>
+const decodeMinimal = Schema.decodeUnknownOption(
+  MinimalReply.pipe(
+    Schema.filter(
+      ({ operations, results }) => operations <= MAX_OPERATIONS && results.every(({ index }) => index < operations),
+    ),
+  ),
+)
+
+const spread = ({ operations, results }: MinimalReply): ReadonlyArray<OperationResult | null> => {
+  const all: Array<OperationResult | null> = Array.from({ length: operations }, () => null)
+  for (const { index, ...result } of results) all[index] = result
+  return all
+}
+
+/** A server that does not know the preference answers in full. */
+const resultsOf = (text: string): Option.Option<ReadonlyArray<OperationResult | null>> =>
   Option.flatMap(parseJson(text), (json) => {
+    const minimal = Option.map(decodeMinimal(json), spread)
+    if (Option.isSome(minimal)) return minimal
     const value = Array.isArray(json) ? { results: json } : json
     const quick = quickResults(value)
     return Option.map(
@@ -98,10 +115,13 @@ const detailOf = (text: string, words: Words.Words): string => {
 }
 
 /** Results in which the server's own words are fit to be shown. Many operations are mostly refused in the same words. */
-const presentable = (results: ReadonlyArray<OperationResult>, words: Words.Words): ReadonlyArray<OperationResult> => {
+const presentable = (
+  results: ReadonlyArray<OperationResult | null>,
+  words: Words.Words,
+): ReadonlyArray<OperationResult | null> => {
   const known = new Map<string, string>()
   return results.map((result) => {
-    if (result.detail === undefined) return result
+    if (result?.detail === undefined) return result
     const detail = known.get(result.detail) ?? words(result.detail, RESULT_CHARACTERS)
     known.set(result.detail, detail)
     return { ...result, detail }
@@ -203,7 +223,7 @@ export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body:
   const client = http.pipe(HttpClient.withTracerPropagation(false))
   const timeout = Duration.decode(options.timeout)
   const words = Words.make(options.token)
-  const bare = HttpClientRequest.post(options.url, { acceptJson: true })
+  const bare = HttpClientRequest.post(options.url, { acceptJson: true, headers: { prefer: MINIMAL } })
   const request = (body: string): HttpClientRequest.HttpClientRequest => {
     const authorized = Option.match(options.token, {
       onNone: () => bare,

@@ -2,12 +2,14 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { EventLogError, EventLogService, LogMisfit, LogPosition, LogSlice } from "../services/EventLog.js"
+import type { EventLogError, EventLogService, LogLine, LogMisfit, LogPosition, LogSlice } from "../services/EventLog.js"
 import type { DeadLetter } from "../src/domain/DeadLetter.js"
 import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Event } from "../src/domain/Event.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
+import { MAX_OPERATIONS } from "../src/domain/Operation.js"
 import * as Project from "../src/domain/Project.js"
+import * as Lines from "./LogLine.js"
 import * as Batch from "./TelemetryHttpBatch.js"
 
 /** A stretch of events, projected, and how to say that the server has answered for all of it. */
@@ -49,6 +51,8 @@ export interface Source {
 export const START: LogPosition = { offset: 0, lines: 0, hash: GENESIS_HASH }
 
 const WINDOW_BYTES = 512 * 1024
+/** A window that is a little less than a full request goes as one. */
+const WINDOW_OPERATIONS = 0.95 * MAX_OPERATIONS
 const WINDOW_EVENTS = 400
 /** Enough for the first line of a stretch, mostly. */
 const GLANCE_BYTES = 2048
@@ -57,7 +61,7 @@ const GLANCE_BYTES = 2048
 const oncePerEvent = (unencodable: ReadonlyArray<Batch.Unencodable>): ReadonlyArray<Batch.Unencodable> =>
   unencodable.filter(({ event }, index) => index === unencodable.findIndex((other) => other.event === event))
 
-const placed = (
+const projected = (
   projection: Project.Projection,
   event: Event,
   number: number,
@@ -80,6 +84,23 @@ const placed = (
     }),
   })
 
+/** An event, and its line where there is one. */
+type Recorded = LogLine | { readonly event: Event; readonly text?: string | undefined }
+
+/** What a line was recognised as needs no event, unless the projection asks for it. */
+const placed = (
+  projection: Project.Projection,
+  recorded: Recorded,
+  number: number,
+): Either.Either<ReadonlyArray<Batch.Placed>, Batch.Unencodable> => {
+  if ("event" in recorded) return projected(projection, recorded.event, number, recorded.text)
+  const { call: line, text } = recorded
+  const call = projection.stepCall(line)
+  if (call === undefined) return projected(projection, Lines.eventOf(recorded), number, text)
+  const own: Batch.Placed = { line: text, eventId: line.eventId, event: number }
+  return Either.right(call === "nothing" ? [own] : [own, { call, event: number }])
+}
+
 /** A line that is no event is an operation that cannot be sent; one without an id is known by its number. */
 const unsent = ({ line, eventId, problem }: LogMisfit, number: number): Batch.Unencodable => ({
   op: "event",
@@ -88,34 +109,43 @@ const unsent = ({ line, eventId, problem }: LogMisfit, number: number): Batch.Un
   why: `line ${line} ${problem}`,
 })
 
+/** What the server has is folded, not sent. */
+const follow = (projection: Project.Projection, recorded: Recorded): void => {
+  if ("event" in recorded) projection.step(recorded.event)
+  else if (projection.stepCall(recorded.call) === undefined) projection.step(Lines.eventOf(recorded))
+}
+
 const encoded = (
   projection: Project.Projection,
-  { events, texts }: { readonly events: ReadonlyArray<Event>; readonly texts: ReadonlyArray<string> },
+  lines: ReadonlyArray<Recorded>,
   first: number,
   misfits: ReadonlyArray<LogMisfit> = [],
 ): Pick<Window, "events" | "operations" | "unencodable"> => {
-  const steps = events.map((event, index) => placed(projection, event, first + index, texts[index]))
+  const steps = lines.map((line, index) => placed(projection, line, first + index))
   const [odd, fit] = Arr.separate(steps)
   const { operations, unencodable } = Batch.separate(Batch.encodeAll(fit.flat()))
-  const lines = misfits.map((misfit, index) => unsent(misfit, first + events.length + index))
+  const unsendable = misfits.map((misfit, index) => unsent(misfit, first + lines.length + index))
   return {
-    events: events.length + misfits.length,
+    events: lines.length + misfits.length,
     operations,
-    unencodable: [...oncePerEvent([...odd, ...unencodable]), ...lines],
+    unencodable: [...oncePerEvent([...odd, ...unencodable]), ...unsendable],
   }
 }
 
+/** Events are asked for only where a log does not tell its lines: it may have to decode them. */
+const linesOf = (slice: LogSlice): ReadonlyArray<Recorded> =>
+  slice.lines ?? slice.events.map((event, index) => ({ event, text: slice.texts[index] }))
+
 /** What of a slice stands behind the acknowledged place, and the events before it: its lines are events or misfits. */
-const behind = ({ events, texts, misfits }: LogSlice, start: LogPosition, acknowledged: LogPosition) => {
-  const unknown = misfits.filter(({ line }) => line > acknowledged.lines)
-  const lines = Math.max(0, acknowledged.lines - start.lines)
-  const known = Math.min(events.length, lines - (misfits.length - unknown.length))
-  return {
-    known: events.slice(0, known),
-    fresh: { events: events.slice(known), texts: texts.slice(known) },
-    misfits: unknown,
-  }
+const behind = (slice: LogSlice, start: LogPosition, acknowledged: LogPosition) => {
+  const unknown = slice.misfits.filter(({ line }) => line > acknowledged.lines)
+  const before = Math.max(0, acknowledged.lines - start.lines)
+  const lines = linesOf(slice)
+  const known = Math.min(lines.length, before - (slice.misfits.length - unknown.length))
+  return { known: lines.slice(0, known), fresh: lines.slice(known), misfits: unknown }
 }
+
+const lengthOf = (texts: ReadonlyArray<string>): number => texts.reduce((sum, { length }) => sum + length, 0)
 
 /** Remembers when the event behind a place was recorded. */
 const oldestBehind = (log: EventLogService, place: () => LogPosition): Effect.Effect<string | null> => {
@@ -139,16 +169,21 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
   const projection = Project.make()
   let position = START
   let resolved = acknowledged
+  let bytesPerOperation = 0
   const oldest = oldestBehind(log, () => resolved)
 
+  const windowBytes = (): number =>
+    bytesPerOperation === 0 ? WINDOW_BYTES : Math.min(WINDOW_BYTES, Math.ceil(WINDOW_OPERATIONS * bytesPerOperation))
+
   const next: Effect.Effect<Option.Option<Window>, EventLogError> = Effect.flatMap(
-    Effect.suspend(() => log.read(position, WINDOW_BYTES)),
+    Effect.suspend(() => log.read(position, windowBytes())),
     (slice) => {
       const { end } = slice
       if (end.offset === position.offset) return Effect.succeedNone
       const { known, fresh, misfits } = behind(slice, position, acknowledged)
-      for (const event of known) projection.step(event)
+      for (const line of known) follow(projection, line)
       const window = encoded(projection, fresh, position.lines, misfits)
+      if (window.operations.length > 0) bytesPerOperation = lengthOf(slice.texts) / window.operations.length
       position = end
       if (end.lines <= acknowledged.lines) return next
       const resolve = (): void => {
@@ -190,7 +225,15 @@ export const fromMemory = (limit: number): Source => {
       taken -= events.length
       resolved += events.length
     }
-    return Option.some({ ...encoded(projection, { events, texts: [] }, first), resolve, acknowledge: Effect.void })
+    return Option.some({
+      ...encoded(
+        projection,
+        events.map((event) => ({ event })),
+        first,
+      ),
+      resolve,
+      acknowledge: Effect.void,
+    })
   })
 
   return {

@@ -47,17 +47,24 @@ export interface DrainOptions {
   readonly includeOffline: boolean
   /** Also runs of which nobody can tell from here whether their owner is alive; never those whose owner is seen to be. */
   readonly force?: boolean
-  /** Sends every event again, whatever the server has acknowledged: for a server that was replaced. */
+  /**
+   * Sends every event again, whatever the server has acknowledged: for a server that was replaced. Every run that may be delivered
+   * is set back, durably, before the first is delivered: what is not delivered then is for any later drain.
+   */
   readonly fromStart?: boolean
   /**
    * For a program that has work of its own: runs of which the small files beside their logs tell that they are offline, owned or
    * delivered are passed over without a look at their logs or a word.
    */
   readonly inPassing?: boolean
-  /** Told before the first run is delivered: what came before were looks only. */
+  /** Told before the first run is delivered: what came before were looks, and with `fromStart` the setting back of every run. */
   readonly onDelivering?: Effect.Effect<void>
+  /** Told with `force`, before anything is changed, of the runs that are taken over though their owner may be alive. */
+  readonly onTakeOver?: (runs: ReadonlyArray<{ readonly runId: string; readonly doubt: string }>) => Effect.Effect<void>
   /** Told after each run, in order. */
   readonly onDrained?: (drained: Drained) => Effect.Effect<void>
+  /** Told when the drain is interrupted while runs are delivered: the run under way as far as it came, and those behind it. */
+  readonly onInterrupted?: (left: ReadonlyArray<Drained>) => Effect.Effect<void>
 }
 
 export interface BacklogService {

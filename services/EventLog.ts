@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { CallLine } from "../src/domain/CallLine.js"
 import type { DeadLetter } from "../src/domain/DeadLetter.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
 
@@ -32,11 +33,19 @@ export interface LogMisfit {
   readonly problem: string
 }
 
+/** A line of the log that holds an event: what was recognised of it without decoding it, or the event. */
+export type LogLine =
+  | { readonly text: string; readonly call: CallLine }
+  | { readonly text: string; readonly event: ChainedEvent }
+
 /** A stretch of the log and the place after it: each of its lines is an event or a misfit. */
 export interface LogSlice {
+  /** Decoded when they are asked for, where their lines were recognised. */
   readonly events: ReadonlyArray<ChainedEvent>
   /** The line of each event, without its newline. */
   readonly texts: ReadonlyArray<string>
+  /** The line of each event with what is known of it so far, where a log tells; whoever changes the others changes this too. */
+  readonly lines?: ReadonlyArray<LogLine>
   readonly misfits: ReadonlyArray<LogMisfit>
   readonly end: LogPosition
 }

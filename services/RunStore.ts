@@ -3,14 +3,18 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import type { CommitAssociation } from "../src/domain/CommitAssociation.js"
 import type { ClientReport, Operation, OperationResult } from "../src/domain/Operation.js"
 import type { RunCreate, RunFilter, RunPatch, RunRecord } from "../src/domain/Run.js"
 import type { GroupBy, Metadata, Metrics, StatsGroup } from "../src/domain/Stats.js"
+import type { StoreKeeping } from "./StoreKeeping.js"
 
 /** The store could not do what it was asked. `message` names the file and the next step; `cause` stays inside. */
 export class RunStoreError extends Schema.TaggedError<RunStoreError>()("RunStoreError", {
   operation: Schema.String,
   message: Schema.String,
+  /** `full`: there is no room on the disk; reads go on, and writes are let in again by themselves once there is. */
+  reason: Schema.optional(Schema.Literal("full")),
   cause: Schema.optional(Schema.Defect),
 }) {}
 
@@ -47,8 +51,65 @@ export interface LogHead {
   readonly events: number
 }
 
+/** Who was given to a commit: the run_id of the row that was named, and how many rows it were, that one included. */
+export interface Associated {
+  readonly runId: string
+  readonly rows: number
+}
+
+/** Where the changes of a store stand. */
+export interface StorePosition {
+  /** Names this store among others: the same for as long as it lives. */
+  readonly store: string
+  /** The number of the newest change; 0 before the first. Numbers rise and are never given twice. */
+  readonly revision: number
+}
+
+/** A row as it is now, under the number of its newest change. */
+export interface RunChange {
+  readonly revision: number
+  /** The record, as JSON on one line. */
+  readonly text: string
+}
+
+/** Changed rows in the order of their newest changes. */
+export interface RunChanges {
+  readonly changes: ReadonlyArray<RunChange>
+  /** Every change up to this one has been looked at, also those that the filter leaves out. */
+  readonly revision: number
+  /** Whether there were others after it. */
+  readonly more: boolean
+}
+
+/** A page of runs as JSON: the rows alone, a comma between each two. */
+export interface RunsPage {
+  readonly json: Uint8Array
+  readonly rows: number
+  /** What `after` of the next page is; undefined when there is none. */
+  readonly next: Page["after"]
+}
+
+/** Answers as JSON in UTF-8. Reads take turns; one that is interrupted while it waits is never begun. */
+export interface RunsJson {
+  readonly page: (filter: RunFilter, page: Page & { readonly limit: number }) => Effect.Effect<RunsPage, RunStoreError>
+  /**
+   * Every match from `offset` on, newest first, `separator` (a comma) between each two: page by page, so that neither the rows
+   * nor a snapshot of the store are held longer than a page is read.
+   */
+  readonly rows: (
+    filter: RunFilter,
+    options?: { readonly offset?: number; readonly separator?: string },
+  ) => Stream.Stream<Uint8Array, RunStoreError>
+  /** A `RunTreeNode` of the run of a run_id, else of an event_id; none when there is no such row. */
+  readonly tree: (id: string) => Effect.Effect<Option.Option<Uint8Array>, RunStoreError>
+  /** An array of `StatsGroup`. */
+  readonly stats: (groupBy: GroupBy, filter: RunFilter) => Effect.Effect<Uint8Array, RunStoreError>
+}
+
 export interface RunStoreService {
   readonly info: StoreInfo
+  /** How old runs go, and how the database stands. */
+  readonly keeping: StoreKeeping
   /** Writes and reads back a row: fails when the store cannot take writes. */
   readonly ping: Effect.Effect<void, RunStoreError>
   /** Inserts each run once; a known event_id changes nothing. One bad run never harms its neighbours. In order. */
@@ -71,6 +132,23 @@ export interface RunStoreService {
     Option.Option<{ readonly fields: ReadonlyArray<string>; readonly ignored: string | null; readonly run: RunRecord }>,
     RunStoreError
   >
+  /**
+   * Gives the row of an event_id to a commit, with `propagate` also whatever its run started, directly or not: all or none.
+   * None when there is no such event_id. It is no sign of life.
+   */
+  readonly associateCommit: (
+    eventId: string,
+    commit: CommitAssociation,
+    options: { readonly propagate: boolean },
+  ) => Effect.Effect<Option.Option<Associated>, RunStoreError>
+  readonly position: Effect.Effect<StorePosition, RunStoreError>
+  /**
+   * The rows that changed after a revision, a bounded number of them at a time. A row that changed several times comes once, as
+   * it is now. Rows that were removed do not come.
+   */
+  readonly changes: (filter: RunFilter, after: number) => Effect.Effect<RunChanges, RunStoreError>
+  /** Returns once there is a change after a revision: at once when there is, else when it has been made durable here. */
+  readonly awaitChange: (after: number) => Effect.Effect<void, RunStoreError>
   /** By event_id, else the newest row of that run_id. */
   readonly get: (id: string) => Effect.Effect<Option.Option<RunRecord>, RunStoreError>
   /**
@@ -97,8 +175,8 @@ export interface RunStoreService {
   /** Every match, newest first, without holding them all. */
   readonly stream: (filter: RunFilter) => Stream.Stream<RunRecord, RunStoreError>
   readonly count: (filter: RunFilter) => Effect.Effect<number, RunStoreError>
-  /** A run and all its descendants, unordered; empty when there is no such run_id. */
-  readonly family: (runId: string) => Effect.Effect<ReadonlyArray<RunRecord>, RunStoreError>
+  /** The same answers as JSON in UTF-8, ready to be sent: large ones are written where no writer waits for them. */
+  readonly json: RunsJson
   readonly stats: (groupBy: GroupBy, filter: RunFilter) => Effect.Effect<ReadonlyArray<StatsGroup>, RunStoreError>
   readonly metadata: Effect.Effect<Metadata, RunStoreError>
   /** `nowMillis` decides what the last 24 hours are. */

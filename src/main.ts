@@ -172,7 +172,25 @@ const wiring: WiringService = {
   folderReader: (runsDir, only) =>
     room(async () => (await import("../layers/RunReaderFolders.js")).layer({ runsDir, only })),
   backlog,
-  store: (path) => room(async () => (await import("../layers/RunStoreSql.js")).layer({ path })),
+  store: (path, house) => room(async () => (await import("../layers/RunStoreSql.js")).layer({ path, house })),
+  backup: (options) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/RunStoreSqlBackup.js")),
+      ({ backup }) => backup(options),
+    ),
+  pruneFolders: (runsDir, goal) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/RunFolderPrune.js")),
+      ({ prune }) => prune(runsDir, goal),
+    ),
+  writeOut: (bytes) =>
+    // Written when the system has it: a program that leaves before loses what waits for a slow reader.
+    Effect.async<void>((resume) => void process.stdout.write(bytes, () => resume(Effect.void))),
+  serverLock: (path) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/ServerLock.js")),
+      ({ hold }) => hold(path),
+    ),
   audit: (file, hashes) => Effect.flatMap(LogAudits, ({ audit }) => audit(file, hashes)),
   received: (file, events) => Effect.flatMap(LogAudits, ({ received }) => received(file, events)),
   surroundings: (file) => Effect.flatMap(LogAudits, ({ surroundings }) => surroundings(file)),

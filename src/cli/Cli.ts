@@ -4,10 +4,14 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { associateCommit } from "./AssociateCommitCommand.js"
+import { backup } from "./BackupCommand.js"
 import { type CommandError, ExitCode, usage } from "./CommandError.js"
 import { doctor } from "./DoctorCommand.js"
+import { exported } from "./ExportCommand.js"
 import { launch } from "./LaunchCommand.js"
 import * as Progress from "./Progress.js"
+import { prune } from "./PruneCommand.js"
 import { calls, cost, runs, show } from "./ReadCommands.js"
 import { sandbox } from "./SandboxCommand.js"
 import { schema } from "./SchemaCommand.js"
@@ -29,10 +33,16 @@ const SUMMARIES = {
   cost: "What calls cost, by model, day, worker or commit",
   verify: "Check the hash chain of a run's event log",
   ship: "Deliver what earlier runs could not send, once",
+  backup: "Copy the server's database while it is in use, checked",
+  export: "All matching runs as NDJSON, CSV or Parquet",
+  prune: "Let old runs go: from the database, and on demand from a runs folder",
   doctor: "Check this set-up and say how to mend what is wrong",
+  "associate-commit": "Say which commit a run belongs to",
   sandbox: "Run the sandbox provider alone: free, deterministic, and marked simulated",
   schema: "Print the JSON Schema of an event, a run or a run config",
 } as const
+
+const WIDTH = Math.max(...Object.keys(SUMMARIES).map((name) => name.length))
 
 const PURPOSE = "What a run of LLM calls cost, which call failed, what was asked, and whether anything was lost."
 
@@ -48,7 +58,11 @@ const root = Command.make("runledger").pipe(
     cost.pipe(Command.withDescription(SUMMARIES.cost)),
     verify.pipe(Command.withDescription(SUMMARIES.verify)),
     ship.pipe(Command.withDescription(SUMMARIES.ship)),
+    backup.pipe(Command.withDescription(SUMMARIES.backup)),
+    exported.pipe(Command.withDescription(SUMMARIES.export)),
+    prune.pipe(Command.withDescription(SUMMARIES.prune)),
     doctor.pipe(Command.withDescription(SUMMARIES.doctor)),
+    associateCommit.pipe(Command.withDescription(SUMMARIES["associate-commit"])),
     sandbox.pipe(Command.withDescription(SUMMARIES.sandbox)),
     schema.pipe(Command.withDescription(SUMMARIES.schema)),
   ]),
@@ -58,7 +72,7 @@ const overview = (version: string): string =>
   [
     `runledger ${version}. ${PURPOSE}`,
     "",
-    ...Object.entries(SUMMARIES).map(([name, summary]) => `  runledger ${name.padEnd(8)} ${summary}`),
+    ...Object.entries(SUMMARIES).map(([name, summary]) => `  runledger ${name.padEnd(WIDTH)} ${summary}`),
     "",
     '"runledger <command> --help" explains a command; "--version" says the version; "--log-level debug" says more.',
     "Exit codes: 0 done, 1 usage or configuration, 2 failed or partial, 3 check failed, 130 interrupted.",

@@ -11,6 +11,10 @@ import { Wiring } from "./Wiring.js"
 const MEND =
   "Stop every server on it and keep a copy. Then name another file with TELEMETRY_DB_PATH, and send the runs there anew with runledger ship --from-start: every event still stands in the logs of the runs folder."
 
+const KEEPS_SIZE = "it was made by an older version and does not shrink when runs are removed"
+const VACUUM =
+  "With no server on it, runledger prune --vacuum writes it anew, once; that takes as much free space again."
+
 /** SQLite's full check of the server's database where it stands on this machine; a server that answers keeps its own to itself. */
 export const database = (env: Environment, probe: ServerProbe.Probe) =>
   Effect.gen(function* () {
@@ -25,9 +29,10 @@ export const database = (env: Environment, probe: ServerProbe.Probe) =>
     }
     return yield* Effect.match(wiring.checkDatabase(file), {
       onFailure: (error) => warn("database", error.message, "Check the file's permissions, and that it is whole."),
-      onSuccess: ({ problems }) =>
-        problems.length === 0
-          ? ok("database", `${file}: every page, index and constraint holds`)
-          : fail("database", `${file} is damaged: ${problems.slice(0, 3).join("; ")}`, MEND),
+      onSuccess: ({ problems, canShrink }) => {
+        if (problems.length > 0) return fail("database", `${file} is damaged: ${problems.slice(0, 3).join("; ")}`, MEND)
+        const holds = `${file}: every page, index, constraint and roll-up holds`
+        return canShrink ? ok("database", holds) : warn("database", `${holds}; ${KEEPS_SIZE}`, VACUUM)
+      },
     })
   })

@@ -16,6 +16,12 @@ const TIMEOUT = "2 seconds"
 export const server = (endpoint: string, probe: ServerProbe.Probe, version: string): Finding => {
   const place = shown(endpoint)
   switch (probe.kind) {
+    case "mistyped":
+      return fail(
+        "server",
+        `TELEMETRY_API_URL is wrong: ${place} is no address, ${probe.detail}`,
+        "Mend TELEMETRY_API_URL, or unset it for a server on this machine. What is recorded meanwhile stays in the runs folder.",
+      )
     case "nobody":
       return warn("server", `${place}: ${probe.detail}`, 'Start one with "runledger serve". Launches work without it.')
     case "other":

@@ -21,6 +21,8 @@ const why = (probe: ServerProbe.Probe, endpoint: string): Option.Option<string> 
       return Option.none()
     case "other":
       return Option.some(`What listens at ${endpoint} is not a Runledger server (${probe.detail})`)
+    case "mistyped":
+      return Option.some(`TELEMETRY_API_URL is wrong: ${endpoint} is no address, ${probe.detail}`)
     case "nobody":
       return Option.some(`No Runledger server at ${endpoint} (${probe.detail})`)
   }

@@ -1,7 +1,9 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Server from "../server/Server.js"
 import * as ServerSettings from "../server/ServerSettings.js"
 import { usage } from "./CommandError.js"
@@ -26,13 +28,27 @@ export const settingsOf = (options: ServeOptions) =>
     }
   })
 
-/** A server that answers until the scope closes. */
+/** What fails leaves nothing held: neither the database nor an address. */
+const allOrNothing = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (parent) =>
+    Effect.flatMap(Scope.fork(parent, parent.strategy), (scope) =>
+      Scope.extend(self, scope).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))),
+    ),
+  )
+
+/** A server that answers until the scope closes: the only one of its database. */
 export const start = (settings: ServerSettings.ServerSettings, dbPath: string) =>
   Effect.gen(function* () {
     const wiring = yield* Wiring
-    const store = yield* Layer.build(wiring.store(dbPath))
-    return yield* Effect.provide(Server.serve(settings), store)
-  }).pipe(Effect.mapError((error) => usage(error.message, error)))
+    const lock = yield* wiring.serverLock(dbPath)
+    const store = yield* Layer.build(wiring.store(dbPath, { ballastBytes: settings.ballastBytes }))
+    const listening = yield* Effect.provide(Server.serve(settings), store)
+    yield* lock.announce(listening.url)
+    return listening
+  }).pipe(
+    allOrNothing,
+    Effect.mapError((error) => usage(error.message, error)),
+  )
 
 /** `serve`: says where it listens, then answers until it is interrupted. */
 export const program = (options: ServeOptions) =>

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Endpoint from "../domain/Endpoint.js"
 
 /** What answers at an address. */
 export type Probe =
@@ -15,6 +16,8 @@ export type Probe =
     }
   | { readonly kind: "other"; readonly detail: string }
   | { readonly kind: "nobody"; readonly detail: string }
+  /** Nobody was asked: the address is none. */
+  | { readonly kind: "mistyped"; readonly detail: string }
 
 const Health = Schema.Struct({
   status: Schema.String,
@@ -32,8 +35,7 @@ const skew = (date: string | undefined): Effect.Effect<Option.Option<number>> =>
     (now) => Option.filter(Option.some(Date.parse(date ?? "") - now), Number.isFinite),
   )
 
-/** Asks `/health` once, for at most two seconds. Never fails: nobody, somebody else and a Runledger server are answers. */
-export const probe = (endpoint: string): Effect.Effect<Probe, never, HttpClient.HttpClient> =>
+const asked = (endpoint: string): Effect.Effect<Probe, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const response = yield* client.get(`${endpoint.replace(/\/+$/, "")}/health`)
@@ -55,3 +57,11 @@ export const probe = (endpoint: string): Effect.Effect<Probe, never, HttpClient.
       Effect.succeed<Probe>({ kind: "nobody", detail: typeof problem === "string" ? problem : "nobody answers" }),
     ),
   )
+
+/** Asks `/health` once, for at most two seconds. Never fails: no address, nobody, somebody else and a Runledger server are answers. */
+export const probe = (endpoint: string): Effect.Effect<Probe, never, HttpClient.HttpClient> => {
+  const problem = Endpoint.problem(endpoint)
+  return problem === null
+    ? asked(endpoint)
+    : Effect.succeed({ kind: "mistyped", detail: `${problem}; an address looks like ${Endpoint.EXAMPLE}` })
+}

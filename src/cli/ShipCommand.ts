@@ -6,17 +6,21 @@ import { json } from "./ReadOptions.js"
 
 const options = {
   folder: Args.text({ name: "RUNS_DIR" }).pipe(
-    Args.withDescription("A runs folder, or one run's folder (RUNLEDGER_RUNS_DIR, runs)"),
+    Args.withDescription("A runs folder, one run's folder, or a run id in the runs folder (RUNLEDGER_RUNS_DIR, runs)"),
     Args.optional,
   ),
   includeOffline: Options.boolean("include-offline").pipe(
     Options.withDescription("Also deliver runs that were recorded offline"),
   ),
   fromStart: Options.boolean("from-start").pipe(
-    Options.withDescription("Send every event again, for a server that was replaced or restored"),
+    Options.withDescription(
+      "Send every event again, for a server that was replaced or restored; asked for once, also when it is interrupted",
+    ),
   ),
   force: Options.boolean("force").pipe(
-    Options.withDescription("Also take over runs whose owner may be alive on another machine or in another container"),
+    Options.withDescription(
+      "Also take over runs whose owner cannot be seen from here: on another machine, in another container, or not named by the lock. Only when you know that process to be gone: two that write one log spoil it. An owner that is seen to be alive keeps its run",
+    ),
   ),
   json,
 }

@@ -45,10 +45,14 @@ export const document = (verified: Verified) => {
   }
 }
 
-const agreed = ({ source, line, hash }: Acknowledged): string =>
-  line === 0
-    ? `${WHO[source]}: nothing was acknowledged yet`
+/** A hash stands for all lines before it only where the chain holds up to there. */
+const agreed = ({ source, line, hash }: Acknowledged, audit: LogAudit): string => {
+  if (line === 0) return `${WHO[source]}: nothing was acknowledged yet`
+  const isBroken = audit.problems.some((problem) => line === null || problem.line <= line)
+  return isBroken
+    ? `${WHO[source]}: line ${line} bears the hash that was acknowledged last (${hash}), which proves nothing here: the chain up to it is broken`
     : `${WHO[source]}: what was acknowledged stands, up to line ${line} (${hash})`
+}
 
 const notes = (verified: Verified): ReadonlyArray<string> => {
   const { surroundings, notCompared, audit } = verified
@@ -73,7 +77,7 @@ export const render = (style: Style, verified: Verified): string => {
     ...(wrong.length === 0
       ? [`${style.green("intact")}: ${Figures.plural(audit.lines, "line")} of ${inert(file)}, head ${audit.head}`]
       : []),
-    ...acknowledged.filter(({ problem }) => problem === null).map((one) => inert(agreed(one))),
+    ...acknowledged.filter(({ problem }) => problem === null).map((one) => inert(agreed(one, audit))),
     ...notes(verified).map((note) => style.dim(inert(note))),
   ].join("\n")
 }

@@ -73,6 +73,8 @@ export const remembered = (
     const endpoint = Environment.serverOf(env)
     const place = shown(endpoint)
     const probe = yield* ServerProbe.probe(endpoint)
+    if (probe.kind === "mistyped")
+      return notCompared(`TELEMETRY_API_URL is wrong: ${place} is no address, ${probe.detail}`)
     if (probe.kind !== "runledger") return notCompared(`none answers at ${place} (${probe.detail})`)
     const names = namesOf(path.basename(path.dirname(file)), runIds)
     return yield* Effect.provide(

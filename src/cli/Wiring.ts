@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Backlog } from "../../services/Backlog.js"
 import type { Budget } from "../../services/Budget.js"
@@ -19,8 +20,10 @@ import type { PriceBook } from "../../services/PriceBook.js"
 import type { RunReader } from "../../services/RunReader.js"
 import type { RunStore, RunStoreError } from "../../services/RunStore.js"
 import type { Telemetry } from "../../services/Telemetry.js"
+import type { BackupReport } from "../domain/BackupReport.js"
 import type { DatabaseReport } from "../domain/DatabaseReport.js"
 import type { Capture } from "../domain/Evidence.js"
+import type { FolderGoal, FolderPruned } from "../domain/FolderPruning.js"
 import type { LogAudit, LogSurroundings } from "../domain/LogAudit.js"
 import type { Received, ReceivedEvent } from "../domain/Received.js"
 import type { RunConfig } from "../domain/RunConfig.js"
@@ -95,7 +98,25 @@ export interface WiringService {
   /** Reads one run's folder only when `only` names it. */
   readonly folderReader: (runsDir: string, only?: string) => Layer.Layer<RunReader, never, Platform>
   readonly backlog: (setup: BacklogSetup) => Layer.Layer<Backlog, never, Platform>
-  readonly store: (path: string) => Layer.Layer<RunStore, RunStoreError>
+  /** With `house`, the store of a server: it has a plan for a full disk, and looks at what a crash left. */
+  readonly store: (path: string, house?: { readonly ballastBytes: number }) => Layer.Layer<RunStore, RunStoreError>
+  /** Copies a database, whoever has it open. */
+  readonly backup: (options: {
+    readonly from: string
+    readonly to: string
+    readonly force: boolean
+  }) => Effect.Effect<BackupReport, RunStoreError>
+  /** Removes old run folders, or says which would go. */
+  readonly pruneFolders: (
+    runsDir: string,
+    goal: FolderGoal,
+  ) => Effect.Effect<ReadonlyArray<FolderPruned>, EventLogError>
+  /** Bytes on standard output, as fast as its reader takes them. */
+  readonly writeOut: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Makes this process the one server of a database; `announce` tells others where it listens. */
+  readonly serverLock: (
+    path: string,
+  ) => Effect.Effect<{ readonly announce: (url: string) => Effect.Effect<void> }, RunStoreError, Scope.Scope>
   /** Checks the chain of any log and says where hashes stand in it. */
   readonly audit: (file: string, hashes: ReadonlyArray<string>) => Effect.Effect<LogAudit, EventLogError>
   /** Holds every event that a server received of a run against the run's log. */

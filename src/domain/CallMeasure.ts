@@ -18,7 +18,8 @@ export interface CallMeasure {
   readonly time_to_first_token_ms: number | null
 }
 
-const isCostStatus = Schema.is(CostStatus)
+/** Whether a value is a cost status. */
+export const isCostStatus = Schema.is(CostStatus)
 
 const measured = (record: Json, ...keys: ReadonlyArray<string>): number | null => {
   for (const key of keys) {

@@ -7,23 +7,38 @@ import type { UsageWire } from "./Usage.js"
 // Payloads that have exactly the members named here are written without sorting; all others go the general way. Both ways give
 // the same text, which a property test holds them to.
 
+const { inQuotes, remembering, rememberingStretch } = CanonicalJson
+
 const text = CanonicalJson.stringify
 
-// What is mostly the same from call to call is written once.
+// What is mostly the same from call to call is written once, together with the names around it: the fewer pieces a line has,
+// the cheaper it is.
 
-const baseUrlText = CanonicalJson.remembering()
-const finishText = CanonicalJson.remembering()
-const maxTokensText = CanonicalJson.remembering()
-const modelText = CanonicalJson.remembering()
-const priceText = CanonicalJson.remembering()
-const providerText = CanonicalJson.remembering()
-const responseModelText = CanonicalJson.remembering()
-const sinceText = CanonicalJson.remembering()
-const sourceText = CanonicalJson.remembering()
-const statusText = CanonicalJson.remembering()
-const stopText = CanonicalJson.remembering()
-const temperatureText = CanonicalJson.remembering()
-const workerText = CanonicalJson.remembering()
+const workerText = remembering()
+const attemptEnd = rememberingStretch(
+  (error, status, n) => `,"error_class":${error},"http_status":${status},"n":${n},"retry_after_ms":`,
+)
+const cacheCosts = rememberingStretch(
+  (read, hour, minutes) => `{"cache_read":${read},"cache_write_1h":${hour},"cache_write_5m":${minutes},"output":`,
+)
+const cacheTokens = rememberingStretch(
+  (read, hour, minutes) =>
+    `{"cache_read_tokens":${read},"cache_write_1h_tokens":${hour},"cache_write_5m_tokens":${minutes},"input_tokens":`,
+)
+const limitAndModel = rememberingStretch((limit, model) => `,"max_tokens":${limit},"model":${model},"prompt_hash":"`)
+const providerAndHeat = rememberingStretch(
+  (provider, baseUrl, heat) => `","provider":${provider},"provider_base_url":${baseUrl},"temperature":${heat}`,
+)
+const statusAndFinish = rememberingStretch(
+  (status, finish) => `,"cost_status":${status},"finish_reason":${finish},"latency_ms":`,
+)
+const priceOf = rememberingStretch(
+  (since, price) => `","price_effective_from":${since},"price_id":${price},"request_id":`,
+)
+const modelAndStop = rememberingStretch(
+  (model, stop) => `,"response_model":${model},"stop_reason":${stop},"token_usage":`,
+)
+const toolsAndSource = rememberingStretch((tools, source) => `,"tool_calls_count":${tools},"usage_source":${source}}`)
 
 const hasExactly = (record: object, members: number): boolean => {
   let count = 0
@@ -46,9 +61,9 @@ const usageText = (usage: UsageWire): string => {
   )
     return text(usage)
   return (
-    `{"cache_read_tokens":${text(cache_read_tokens)},"cache_write_1h_tokens":${text(cache_write_1h_tokens)},` +
-    `"cache_write_5m_tokens":${text(cache_write_5m_tokens)},"input_tokens":${text(input_tokens)},` +
-    `"output_tokens":${text(output_tokens)},"reasoning_tokens":${text(reasoning_tokens)},"total_tokens":${text(total_tokens)}}`
+    cacheTokens(cache_read_tokens, cache_write_1h_tokens, cache_write_5m_tokens) +
+    `${text(input_tokens)},"output_tokens":${text(output_tokens)},"reasoning_tokens":${text(reasoning_tokens)},` +
+    `"total_tokens":${text(total_tokens)}}`
   )
 }
 
@@ -64,10 +79,7 @@ const breakdownText = (breakdown: CostBreakdown | null): string => {
     !hasExactly(breakdown, 5)
   )
     return text(breakdown)
-  return (
-    `{"cache_read":${text(cache_read)},"cache_write_1h":${text(cache_write_1h)},"cache_write_5m":${text(cache_write_5m)},` +
-    `"output":${text(output)},"uncached_input":${text(uncached_input)}}`
-  )
+  return `${cacheCosts(cache_read, cache_write_1h, cache_write_5m)}${text(output)},"uncached_input":${text(uncached_input)}}`
 }
 
 const attemptText = (attempt: Attempt): string => {
@@ -78,13 +90,13 @@ const attemptText = (attempt: Attempt): string => {
     http_status === undefined ||
     n === undefined ||
     retry_after_ms === undefined ||
-    started_at === undefined ||
+    typeof started_at !== "string" ||
     !hasExactly(attempt, 6)
   )
     return text(attempt)
   return (
-    `{"duration_ms":${text(duration_ms)},"error_class":${text(error_class)},"http_status":${text(http_status)},` +
-    `"n":${text(n)},"retry_after_ms":${text(retry_after_ms)},"started_at":${text(started_at)}}`
+    `{"duration_ms":${text(duration_ms)}${attemptEnd(error_class, http_status, n)}` +
+    `${text(retry_after_ms)},"started_at":"${inQuotes(started_at)}"}`
   )
 }
 
@@ -97,12 +109,12 @@ const startedText = (payload: LlmCallStarted): string => {
   const { agent_name, call_id, evidence_path, max_tokens, model } = payload
   const { prompt_hash, provider, provider_base_url, temperature, worker } = payload
   if (
-    agent_name === undefined ||
-    call_id === undefined ||
+    typeof agent_name !== "string" ||
+    typeof call_id !== "string" ||
     evidence_path === undefined ||
     max_tokens === undefined ||
     model === undefined ||
-    prompt_hash === undefined ||
+    typeof prompt_hash !== "string" ||
     provider === undefined ||
     provider_base_url === undefined ||
     temperature === undefined ||
@@ -110,9 +122,8 @@ const startedText = (payload: LlmCallStarted): string => {
   )
     return text(payload)
   return (
-    `{"agent_name":${text(agent_name)},"call_id":${text(call_id)},"evidence_path":${text(evidence_path)},` +
-    `"max_tokens":${maxTokensText(max_tokens)},"model":${modelText(model)},"prompt_hash":${text(prompt_hash)},` +
-    `"provider":${providerText(provider)},"provider_base_url":${baseUrlText(provider_base_url)},"temperature":${temperatureText(temperature)}` +
+    `{"agent_name":"${inQuotes(agent_name)}","call_id":"${inQuotes(call_id)}","evidence_path":${text(evidence_path)}` +
+    `${limitAndModel(max_tokens, model)}${inQuotes(prompt_hash)}${providerAndHeat(provider, provider_base_url, temperature)}` +
     (worker === undefined ? "}" : `,"worker":${workerText(worker)}}`)
   )
 }
@@ -124,13 +135,13 @@ const finishedText = (payload: LlmCallFinished): string => {
   if (
     api_cost_usd === undefined ||
     attempts === undefined ||
-    call_id === undefined ||
+    typeof call_id !== "string" ||
     cost_breakdown === undefined ||
     cost_nanousd === undefined ||
     cost_status === undefined ||
     finish_reason === undefined ||
     latency_ms === undefined ||
-    output_hash === undefined ||
+    typeof output_hash !== "string" ||
     price_effective_from === undefined ||
     price_id === undefined ||
     request_id === undefined ||
@@ -144,12 +155,12 @@ const finishedText = (payload: LlmCallFinished): string => {
   )
     return text(payload)
   return (
-    `{"api_cost_usd":${text(api_cost_usd)},"attempts":${attemptsText(attempts)},"call_id":${text(call_id)},` +
-    `"cost_breakdown":${breakdownText(cost_breakdown)},"cost_nanousd":${text(cost_nanousd)},"cost_status":${statusText(cost_status)},` +
-    `"finish_reason":${finishText(finish_reason)},"latency_ms":${text(latency_ms)},"output_hash":${text(output_hash)},` +
-    `"price_effective_from":${sinceText(price_effective_from)},"price_id":${priceText(price_id)},"request_id":${text(request_id)},` +
-    `"response_model":${responseModelText(response_model)},"stop_reason":${stopText(stop_reason)},"token_usage":${usageText(token_usage)},` +
-    `"tool_calls_count":${text(tool_calls_count)},"usage_source":${sourceText(usage_source)}}`
+    `{"api_cost_usd":${text(api_cost_usd)},"attempts":${attemptsText(attempts)},"call_id":"${inQuotes(call_id)}",` +
+    `"cost_breakdown":${breakdownText(cost_breakdown)},"cost_nanousd":${text(cost_nanousd)}` +
+    `${statusAndFinish(cost_status, finish_reason)}${text(latency_ms)},"output_hash":"${inQuotes(output_hash)}` +
+    `${priceOf(price_effective_from, price_id)}${text(request_id)}${modelAndStop(response_model, stop_reason)}` +
+    usageText(token_usage) +
+    toolsAndSource(tool_calls_count, usage_source)
   )
 }
 

@@ -4,6 +4,10 @@ const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/
 
 const writeString = (text: string): string => (NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text))
 
+/** What stands between the quotes of a text: a line of few pieces brings its own quotes. */
+export const inQuotes = (text: string): string =>
+  NEEDS_NO_ESCAPE.test(text) ? text : JSON.stringify(text).slice(1, -1)
+
 const KEY_TEXTS_LIMIT = 1000
 const keyTexts = new Map<string, string>()
 
@@ -82,8 +86,28 @@ export const remembering = (): ((value: Scalar) => string) => {
   }
 }
 
-/** sha256 of a UTF-8 text, 64 lower-case hex digits. */
-export const sha256Hex = (text: string): string => digest("sha256", text, "hex")
+const canChange = (value: Scalar): boolean => typeof value === "object" && value !== null
+
+/** {@link remembering} for a stretch of a record in which up to three such values stand; `write` says what it looks like. */
+export const rememberingStretch = (
+  write: (first: string, second: string, third: string) => string,
+): ((first: Scalar, second?: Scalar, third?: Scalar) => string) => {
+  let [one, two, three]: Array<Scalar | undefined> = []
+  let text: string | undefined
+  return (first, second = null, third = null) => {
+    if (text !== undefined && first === one && second === two && third === three) return text
+    const written = write(stringify(first), stringify(second), stringify(third))
+    if (canChange(first) || canChange(second) || canChange(third)) return written
+    one = first
+    two = second
+    three = third
+    text = written
+    return written
+  }
+}
+
+/** sha256 of a text in UTF-8, or of bytes; 64 lower-case hex digits. */
+export const sha256Hex = (text: string | Uint8Array): string => digest("sha256", text, "hex")
 
 /** sha256 of the canonical JSON of a value, 64 lower-case hex digits. */
 export const hash = (value: unknown): string => sha256Hex(stringify(value))

@@ -37,19 +37,18 @@ const withLinesBefore = (event: Event, lines: number): Event => {
   }
 }
 
+const { inQuotes } = CanonicalJson
 const quoted = CanonicalJson.stringify
-const parentText = CanonicalJson.remembering()
-const runText = CanonicalJson.remembering()
-const traceText = CanonicalJson.remembering()
-const timeText = CanonicalJson.remembering()
+const parentText = CanonicalJson.rememberingStretch((parent) => `","parent_span_id":${parent},"payload":`)
+const runText = CanonicalJson.rememberingStretch((run) => `","run_id":${run},"span_id":"`)
+const timeText = CanonicalJson.rememberingStretch((trace, ts) => `","trace_id":${trace},"ts":${ts},"type":`)
 
 /** The canonical JSON of the record without `event_hash`: the envelope's keys stand here in their sorted order. */
 const unsealed = (event: Event, prevHash: string): string => {
-  const parent = event.parent_span_id === undefined ? "" : `"parent_span_id":${parentText(event.parent_span_id)},`
+  const parent = event.parent_span_id === undefined ? '","payload":' : parentText(event.parent_span_id)
   return (
-    `{"event_id":${quoted(event.event_id)},${parent}"payload":${CallText.payloadText(event)},` +
-    `"prev_hash":"${prevHash}","run_id":${runText(event.run_id)},"span_id":${quoted(event.span_id)},` +
-    `"trace_id":${traceText(event.trace_id)},"ts":${timeText(event.ts)},"type":${quoted(event.type)}}`
+    `{"event_id":"${inQuotes(event.event_id)}${parent}${CallText.payloadText(event)},"prev_hash":"${prevHash}` +
+    `${runText(event.run_id)}${inQuotes(event.span_id)}${timeText(event.trace_id, event.ts)}${quoted(event.type)}}`
   )
 }
 

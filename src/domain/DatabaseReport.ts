@@ -4,4 +4,6 @@ export interface DatabaseReport {
   readonly sqlite: string
   /** What does not hold; nothing when all does. */
   readonly problems: ReadonlyArray<string>
+  /** Whether the room of what is removed can go back to the disk. */
+  readonly canShrink: boolean
 }

@@ -54,17 +54,72 @@ export const LlmRequest = Schema.Struct({
 })
 export type LlmRequest = typeof LlmRequest.Type
 
+// Most prompts and answers are plain texts, whose canonical JSON is known without sorting; all else goes the general way. Both
+// ways give the same text, which a property test holds them to.
+
+const json = CanonicalJson.stringify
+
+const isPair = (record: object): boolean => {
+  let members = 0
+  for (const _key in record) members++
+  return members === 2
+}
+
+const messageText = (message: Message): string =>
+  typeof message === "object" &&
+  typeof message?.content === "string" &&
+  typeof message.role === "string" &&
+  isPair(message)
+    ? `{"content":${json(message.content)},"role":${json(message.role)}}`
+    : json(message)
+
+const blockText = (block: ContentBlock): string =>
+  typeof block === "object" && block?.type === "text" && typeof block.text === "string" && isPair(block)
+    ? `{"text":${json(block.text)},"type":"text"}`
+    : json(block)
+
+const listText = <A>(list: ReadonlyArray<A>, write: (member: A) => string): string => {
+  if (!Array.isArray(list)) return json(list)
+  let text = "["
+  for (const member of list) text += text === "[" ? write(member) : `,${write(member)}`
+  return `${text}]`
+}
+
+/** A member of an object, with the comma behind it; nothing when it is left out. */
+const optional = (name: string, value: unknown): string => (value === undefined ? "" : `"${name}":${json(value)},`)
+
+const isPlain = ({ maxTokens, messages, model, responseFormat, system, temperature }: LlmRequest): boolean =>
+  typeof maxTokens === "number" &&
+  Array.isArray(messages) &&
+  typeof model === "string" &&
+  responseFormat === undefined &&
+  (system === undefined || typeof system === "string") &&
+  (typeof temperature === "number" || temperature === null)
+
+const promptText = (request: LlmRequest): string => {
+  const { maxTokens, messages, model, responseFormat, system, temperature, tools } = request
+  if (tools !== undefined || !isPlain(request))
+    return json({
+      max_tokens: maxTokens,
+      messages,
+      model,
+      response_format: responseFormat,
+      system,
+      temperature,
+      tools,
+    })
+  return (
+    `{"max_tokens":${json(maxTokens)},"messages":${listText(messages, messageText)},"model":${json(model)},` +
+    `${optional("system", system)}"temperature":${json(temperature)}}`
+  )
+}
+
 /** sha256 of the canonical JSON of everything that determines the answer: the key under which an answer can be replayed. */
-export const promptHash = (request: LlmRequest): string =>
-  CanonicalJson.hash({
-    max_tokens: request.maxTokens,
-    messages: request.messages,
-    model: request.model,
-    response_format: request.responseFormat,
-    system: request.system,
-    temperature: request.temperature,
-    tools: request.tools,
-  })
+export const promptHash = (request: LlmRequest): string => CanonicalJson.sha256Hex(promptText(request))
+
+/** sha256 of the canonical JSON of an answer's blocks. */
+export const outputHash = (content: ReadonlyArray<ContentBlock>): string =>
+  CanonicalJson.sha256Hex(listText(content, blockText))
 
 /** Why the answer ended, in four words that every provider's own word maps to. */
 export const FinishReason = Schema.Literal("stop", "length", "tool_calls", "error")

@@ -41,6 +41,10 @@ export const OperationResult = Schema.Struct({
 })
 export type OperationResult = typeof OperationResult.Type
 
+/** Done as asked, with nothing to be said about it. */
+export const isPlain = ({ status }: OperationResult): boolean =>
+  status === "created" || status === "updated" || status === "stored"
+
 /** What a client says of itself with every batch. */
 export const ClientReport = Schema.Struct({
   backlog: Schema.optional(Schema.NonNegativeInt),
@@ -51,8 +55,22 @@ export const ClientReport = Schema.Struct({
 })
 export type ClientReport = typeof ClientReport.Type
 
-/** The answer to `POST /api/v1/ops`: one result an operation, in their order. */
-export const OperationsReply = Schema.Struct({ results: Schema.Array(OperationResult) }).annotations({
+/** The preference (RFC 7240) for hearing only of operations that are not plainly done. */
+export const MINIMAL = "return=minimal"
+
+const FullReply = Schema.Struct({ results: Schema.Array(OperationResult) })
+
+/** What is answered to who prefers {@link MINIMAL}. */
+export const MinimalReply = Schema.Struct({
+  /** How many there were. */
+  operations: Schema.NonNegativeInt,
+  /** Of those that were neither created, updated nor stored; `index` is the operation's place in the request, from 0. */
+  results: Schema.Array(Schema.extend(Schema.Struct({ index: Schema.NonNegativeInt }), OperationResult)),
+})
+export type MinimalReply = typeof MinimalReply.Type
+
+/** The answer to `POST /api/v1/ops`: one result an operation, in their order; or less, for who prefers {@link MINIMAL}. */
+export const OperationsReply = Schema.Union(MinimalReply, FullReply).annotations({
   identifier: "OperationsReply",
 })
 export type OperationsReply = typeof OperationsReply.Type

@@ -1,55 +1,26 @@
-import type { CostBreakdown, CostStatus } from "./Cost.js"
-import { toUsd } from "./Cost.js"
+import * as Either from "effect/Either"
+import type { CallFinishedLine, CallLine, CallStartedLine } from "./CallLine.js"
+import { costMetrics, usageMetrics } from "./CallMetrics.js"
+import * as CallRow from "./CallRow.js"
 import type { Event, RunCreated } from "./Event.js"
 import { callRunId } from "./Ids.js"
+import { type Json, withoutUndefined } from "./JsonRecord.js"
 import { PROCESS_DIED } from "./OpenSpans.js"
 import type { OperationWire } from "./Operation.js"
-import type { UsageSource, UsageWire } from "./Usage.js"
-
-type Json = Readonly<Record<string, unknown>>
 
 interface OpenRow {
   readonly eventId: string
   readonly context: Json
 }
 
-/** The same record when nothing in it is undefined: this runs for every event of a backlog. */
-const withoutUndefined = (record: Json): Json => {
-  const names = Object.keys(record)
-  if (names.every((name) => record[name] !== undefined)) return record
-  const kept: Record<string, unknown> = {}
-  for (const name of names) if (record[name] !== undefined) kept[name] = record[name]
-  return kept
-}
+/** One that a line was recognised to open: its context is decoded when another event asks for it. */
+const openRow = (row: CallRow.CallRow): OpenRow => ({
+  eventId: row.eventId.slice(1, -1),
+  context: CallRow.contextOf(row),
+})
 
 const spanContext = (event: Event): Json =>
   withoutUndefined({ trace_id: event.trace_id, span_id: event.span_id, parent_span_id: event.parent_span_id ?? null })
-
-interface CostFields {
-  readonly api_cost_usd?: number | null | undefined
-  readonly cost_nanousd?: number | null | undefined
-  readonly cost_status?: CostStatus | undefined
-  readonly cost_breakdown?: CostBreakdown | null | undefined
-  readonly price_id?: string | null | undefined
-  readonly price_effective_from?: string | null | undefined
-  readonly usage_source?: UsageSource | undefined
-}
-
-const costMetrics = (payload: CostFields): Json => {
-  const nano = payload.cost_nanousd ?? null
-  return withoutUndefined({
-    api_cost_usd: nano === null ? (payload.api_cost_usd ?? null) : toUsd(nano),
-    cost_nanousd: nano,
-    cost_status: payload.cost_status ?? "unpriced",
-    cost_breakdown: payload.cost_breakdown ?? undefined,
-    price_id: payload.price_id ?? undefined,
-    price_effective_from: payload.price_effective_from ?? undefined,
-    usage_source: payload.usage_source,
-  })
-}
-
-const usageMetrics = (usage: UsageWire): Json =>
-  withoutUndefined({ ...usage, prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens })
 
 const answeredBy = (payload: { readonly provider?: string | undefined }): Json =>
   payload.provider === undefined ? {} : { provider: payload.provider }
@@ -87,13 +58,30 @@ const whole = (durationMs: number | undefined): number | undefined =>
 export interface Projection {
   /** The operations that one more event stands for, in the order in which they must be applied. */
   readonly step: (event: Event) => ReadonlyArray<OperationWire>
+  /**
+   * The same for a line that is recognised, at a fraction of the price: what else than the event itself it stands for, if
+   * anything; undefined, and nothing has happened, when only {@link step} can tell.
+   */
+  readonly stepCall: (line: CallLine) => CallRow.CallOperation | "nothing" | undefined
 }
+
+/** A row that was opened by an event, or by a line that was recognised. */
+type Opened = OpenRow | { readonly call: CallRow.CallRow }
 
 /** The fold of one run, before its first event. */
 export const make = (): Projection => {
   let run: { readonly eventId: string; readonly context: Json } | undefined
   let inherited: Json = {}
-  const open = new Map<string, OpenRow>()
+  let inheritedText: Either.Either<string, unknown> | undefined
+  const open = new Map<string, Opened>()
+
+  const membersOfRun = (): Either.Either<string, unknown> => {
+    inheritedText ??= Either.try(() => {
+      const text = JSON.stringify(inherited).slice(1, -1)
+      return text === "" ? "" : `${text},`
+    })
+    return inheritedText
+  }
 
   const create = (event: Event, row: Json, context: Json): OperationWire => {
     open.set(event.span_id, { eventId: event.event_id, context })
@@ -113,8 +101,9 @@ export const make = (): Projection => {
     withoutUndefined({ op: "update", event_id: eventId, end_time: event.ts, ...fields }) as unknown as OperationWire
 
   const close = (event: Event, fields: (row: OpenRow) => Json): ReadonlyArray<OperationWire> => {
-    const row = open.get(event.span_id)
-    if (row === undefined) return []
+    const opened = open.get(event.span_id)
+    if (opened === undefined) return []
+    const row = "call" in opened ? openRow(opened.call) : opened
     const closing = fields(row)
     if (closing["inferred"] !== true) open.delete(event.span_id)
     return [update(row.eventId, event, closing)]
@@ -130,6 +119,7 @@ export const make = (): Projection => {
         const context = runContext(event, event.payload)
         run = { eventId: event.event_id, context }
         inherited = shared(event.payload)
+        inheritedText = undefined
         return [create(event, { run_id: event.run_id, ...fields }, context)]
       }
       case "RUN_STATE_CHANGED": {
@@ -261,7 +251,25 @@ export const make = (): Projection => {
     }
   }
 
+  const openCall = (line: CallStartedLine): CallRow.CallOperation | undefined => {
+    const members = membersOfRun()
+    if (Either.isLeft(members)) return undefined
+    const row = CallRow.opened(line, members.right)
+    open.set(line.spanId.slice(1, -1), { call: row })
+    return { op: "create", row }
+  }
+
+  const closeCall = (line: CallFinishedLine): CallRow.CallOperation | "nothing" | undefined => {
+    const spanId = line.spanId.slice(1, -1)
+    const opened = open.get(spanId)
+    if (opened === undefined) return "nothing"
+    if (!("call" in opened)) return undefined
+    open.delete(spanId)
+    return CallRow.closed(opened.call, line)
+  }
+
   return {
+    stepCall: (line) => (line.type === "LLM_CALL_STARTED" ? openCall(line) : closeCall(line)),
     step: (event) => [{ op: "event", event_id: event.event_id, event } as OperationWire, ...rows(event)],
   }
 }

@@ -13,12 +13,35 @@ const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/
 const memberPath = (path: string, key: string): string =>
   IDENTIFIER.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`
 
+type Clean = (text: string) => SecretText.Cleaned
+
+const REMEMBERED_LENGTH = 64
+const REMEMBERED_TEXTS = 1000
+const NOTHING_FOUND: SecretText.Found = new Map()
+
+/**
+ * Names of members, roles and models come again with every call, and looking through each for every kind of secret takes
+ * longer than writing all of it to the disk: short texts that have been found clean are remembered. Nothing secret is.
+ */
+const rememberingClean = (literals: ReadonlyArray<string>): Clean => {
+  const known = new Set<string>()
+  return (text) => {
+    if (known.has(text)) return { text, found: NOTHING_FOUND }
+    const cleaned = SecretText.clean(text, literals)
+    if (text.length <= REMEMBERED_LENGTH && cleaned.text === text && cleaned.found.size === 0) {
+      if (known.size >= REMEMBERED_TEXTS) known.clear()
+      known.add(text)
+    }
+    return cleaned
+  }
+}
+
 /** One walk over a value. Keys are cleaned too; two that become the same stay apart by a number. */
-const walker = (literals: ReadonlyArray<string>) => {
+const walker = (cleanOf: Clean) => {
   const redactions: Array<Redaction> = []
 
   const cleanText = (text: string, path: string): string => {
-    const cleaned = SecretText.clean(text, literals)
+    const cleaned = cleanOf(text)
     for (const [kind, count] of cleaned.found) redactions.push({ path, kind, count })
     return cleaned.text
   }
@@ -70,13 +93,13 @@ export interface Redactor {
 
 /** `secrets` are literal ones, at least {@link SecretText.MIN_LITERAL} characters long; shorter ones are not looked for. */
 export const make = (secrets: ReadonlyArray<string> = []): Redactor => {
-  const literals = SecretText.literalForms(secrets)
+  const cleanOf = rememberingClean(SecretText.literalForms(secrets))
   return {
     redact: (value, path = "$") => {
-      const { clean, redactions } = walker(literals)
+      const { clean, redactions } = walker(cleanOf)
       return { value: clean(value, path), redactions }
     },
-    redactText: (text) => SecretText.clean(text, literals).text,
+    redactText: (text) => cleanOf(text).text,
   }
 }
 

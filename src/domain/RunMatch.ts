@@ -19,8 +19,10 @@ export const matches =
     (filter.start_time_from === undefined || run.start_time >= filter.start_time_from) &&
     (filter.start_time_to === undefined || run.start_time <= filter.start_time_to)
 
+type Place = Pick<RunRecord, "created_at" | "id">
+
 /** Newest first, by `created_at` and then `id`: a total order. */
-export const newestFirst = (left: RunRecord, right: RunRecord): number => {
+export const newestFirst = (left: Place, right: Place): number => {
   if (left.created_at !== right.created_at) return left.created_at < right.created_at ? 1 : -1
   return right.id - left.id
 }

@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
-import { RunTotals } from "./RunTree.js"
+import { RunTotals } from "./RunTotals.js"
+import { Integrity } from "./StoreCondition.js"
 
 /** What `stats` may group by. */
 export const GroupBy = Schema.Literal("model", "agent_name", "job_type", "status", "run", "day", "hour", "provider")
@@ -49,3 +50,9 @@ export const Metrics = Schema.Struct({
   }),
 }).annotations({ identifier: "Metrics" })
 export type Metrics = typeof Metrics.Type
+
+/** The store at a glance, and whether it is whole. */
+export const MetricsReply = Schema.Struct({
+  ...Metrics.fields,
+  performance: Schema.Struct({ ...Metrics.fields.performance.fields, integrity: Integrity }),
+}).annotations({ identifier: "Metrics" })

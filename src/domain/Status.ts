@@ -13,7 +13,10 @@ const ALIASES: Readonly<Record<string, Status>> = {
   canceled: "cancelled",
 }
 
-const isStatus = Schema.is(Status)
+const STATUSES: ReadonlySet<unknown> = new Set(Status.literals)
+
+/** Whether a value is a status itself, no alias. */
+export const isStatus = (value: unknown): value is Status => STATUSES.has(value)
 
 /** The status that a word means, its aliases included. */
 export const parse = (word: string): Option.Option<Status> => {

@@ -27,6 +27,12 @@ export const parseMillis = (text: string): number | undefined => {
   return utcYear < 0 || utcYear > 9999 ? undefined : date.getTime()
 }
 
+const STORED_LENGTH = "1970-01-01T00:00:00.000Z".length
+
+/** Whether a text that names an instant is already as it is stored. */
+const isStored = (text: string): boolean =>
+  text.length === STORED_LENGTH && text[10] === "T" && text[19] === "." && text.endsWith("Z")
+
 let lastMillis = 0
 let lastText = "1970-01-01T00:00:00.000Z"
 
@@ -51,7 +57,7 @@ export const Timestamp = Schema.transformOrFail(Schema.String, Schema.String, {
       ? ParseResult.fail(
           new ParseResult.Type(ast, text, "expected an ISO-8601 timestamp with a zone, such as 2026-01-31T12:00:00Z"),
         )
-      : ParseResult.succeed(fromMillis(millis))
+      : ParseResult.succeed(isStored(text) ? text : fromMillis(millis))
   },
   encode: (text) => ParseResult.succeed(text),
 }).annotations({ identifier: "Timestamp", jsonSchema: { type: "string", format: "date-time" } })

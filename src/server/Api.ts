@@ -4,14 +4,17 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import { CommitAssociation } from "../domain/CommitAssociation.js"
 import { ChainedEvent, Event } from "../domain/Event.js"
 import { ClientReport, MAX_OPERATIONS, Operation, OperationsReply } from "../domain/Operation.js"
 import { RunCreate, RunPatch, RunRecord } from "../domain/Run.js"
 import { RunTreeNode } from "../domain/RunTree.js"
-import { Metadata, Metrics, StatsGroup } from "../domain/Stats.js"
+import { Metadata, MetricsReply, StatsGroup } from "../domain/Stats.js"
+import { Integrity } from "../domain/StoreCondition.js"
 import { VERSION } from "../domain/Version.js"
 import { invalid, refused } from "./ApiErrors.js"
-import { EventsQuery, ListQuery, StatsQuery } from "./ApiQueries.js"
+import { AssociateQuery, EventsQuery, ListQuery, StatsQuery, StreamQuery } from "./ApiQueries.js"
+import { MaintenanceGroup } from "./MaintenanceApi.js"
 
 /** Most runs of one batch. */
 export const MAX_BATCH = 1000
@@ -30,6 +33,7 @@ export const Health = Schema.Struct({
   db_path: Schema.String,
   journal_mode: Schema.String,
   synchronous: Schema.String,
+  integrity: Integrity,
 }).annotations({ identifier: "Health" })
 
 export const Ready = Schema.Struct({ status: Schema.Literal("ready") }).annotations({ identifier: "Ready" })
@@ -68,11 +72,19 @@ export const PatchReply = Schema.Struct({
   message: Schema.optional(Schema.String),
 }).annotations({ identifier: "PatchReply" })
 
+export const AssociateReply = Schema.Struct({
+  status: Schema.Literal("success"),
+  event_id: Schema.String,
+  run_id: Schema.String,
+  commit_hash: Schema.String,
+}).annotations({ identifier: "AssociateReply" })
+
 export const OperationsRequest = Schema.Struct({
   ops: Schema.Array(Operation).pipe(Schema.maxItems(MAX_OPERATIONS)),
   client: Schema.optional(ClientReport),
 }).annotations({ identifier: "OperationsRequest" })
 
+const eventStream = HttpApiSchema.Text({ contentType: "text/event-stream" })
 const html = HttpApiSchema.Text({ contentType: "text/html" })
 const id = HttpApiSchema.param("id", Schema.String)
 
@@ -106,7 +118,7 @@ export const SystemGroup = HttpApiGroup.make("system", { topLevel: true })
   )
   .add(
     HttpApiEndpoint.get("metrics", "/metrics")
-      .addSuccess(Metrics)
+      .addSuccess(MetricsReply)
       .addError(unavailable)
       .annotateContext(described("Counts of rows, by agent and of the last 24 hours.", "The store at a glance")),
   )
@@ -215,6 +227,35 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
       .annotateContext(described("Null unless the repository is on a known host.", "The page of a run's repository")),
   )
   .add(
+    HttpApiEndpoint.post("associateCommit")`/api/v1/runs/${id}/associate-commit`
+      .setUrlParams(AssociateQuery)
+      .setPayload(CommitAssociation)
+      .addError(badRequest)
+      .addError(tooLarge)
+      .addError(notJson)
+      .addError(invalid)
+      .addSuccess(AssociateReply)
+      .addError(notFound)
+      .annotateContext(
+        described(
+          "By event_id. An author or a time that is absent or null keeps its value. With propagate=true also whatever the run started, all or none. X-Total-Count has the number of rows that belong to the commit by this request.",
+          "Say which commit a run belongs to",
+        ),
+      ),
+  )
+  .add(
+    HttpApiEndpoint.get("getStream", "/api/v1/stream")
+      .setUrlParams(StreamQuery)
+      .addSuccess(eventStream)
+      .addError(badRequest)
+      .annotateContext(
+        described(
+          "Server-Sent Events. Each event `run` has a row as GET gives it, after its newest change; a row that changes often may skip what lies between. With Last-Event-ID nothing is missed after it, also over a restart of the server; without it the stream begins now. An event `reset` says that the id is not of this store: read the list again. Rows that are removed are not told.",
+          "Changes as they happen",
+        ),
+      ),
+  )
+  .add(
     HttpApiEndpoint.post("applyOperations", "/api/v1/ops")
       .setPayload(OperationsRequest)
       .addError(badRequest)
@@ -224,7 +265,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
       .addSuccess(OperationsReply)
       .annotateContext(
         described(
-          "In order and idempotent; durable when it answers. An update that arrives before its create waits for it. One bad operation never harms its neighbours.",
+          "In order and idempotent; durable when it answers. An update that arrives before its create waits for it. One bad operation never harms its neighbours. With the header Prefer: return=minimal the answer has how many operations there were, and only the results that are not created, updated or stored.",
           "Apply operations",
         ),
       ),
@@ -248,6 +289,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
 export const Api = HttpApi.make("runledger")
   .add(SystemGroup)
   .add(RunsGroup)
+  .add(MaintenanceGroup)
   .annotateContext(
     OpenApi.annotations({
       title: "Runledger",

@@ -21,6 +21,15 @@ const own = (bodies: Bodies): Bodies | undefined => {
   return only === undefined || another !== undefined ? bodies : { "application/json": { schema: only } }
 }
 
+/** What stands before every route answers alike: a wrong Host, token, page or size, too many requests, and the unforeseen. */
+const OTHERWISE: OpenApi.OpenApiSpecResponse = {
+  description: "The request is refused, or cannot be answered",
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+}
+
+/** A token where the server asks for one. */
+const SECURITY: Array<OpenApi.OpenAPISecurityRequirement> = [{}, { token: [] }]
+
 const operation = (found: OpenApi.OpenAPISpecOperation): OpenApi.OpenAPISpecOperation => {
   const responses: typeof found.responses = {}
   for (const [status, response] of Object.entries(found.responses)) {
@@ -28,7 +37,8 @@ const operation = (found: OpenApi.OpenAPISpecOperation): OpenApi.OpenAPISpecOper
     if (response.content === undefined) Object.assign(responses, { [status]: response })
     else if (content !== undefined) Object.assign(responses, { [status]: { ...response, content } })
   }
-  return { ...found, responses }
+  Object.assign(responses, { default: OTHERWISE })
+  return { ...found, responses, security: SECURITY }
 }
 
 const METHODS = ["get", "post", "patch"] as const
@@ -42,17 +52,24 @@ const pathItem = (item: OpenApi.OpenAPISpecPathItem): OpenApi.OpenAPISpecPathIte
   return mended
 }
 
+/** The library names every schema of anything alike, and a name may be given once. */
+const unnamed = (key: string, value: unknown): unknown =>
+  key === "$id" && typeof value === "string" && value.startsWith("/schemas/") ? undefined : value
+
+const withoutNames = (spec: OpenApi.OpenAPISpec): OpenApi.OpenAPISpec => JSON.parse(JSON.stringify(spec, unnamed))
+
 /**
  * The OpenAPI document of the API. The library documents a decoding error of its own on every route; that one never leaves
  * this server, so it is taken out.
  */
 export const make = (): OpenApi.OpenAPISpec => {
-  const spec = OpenApi.fromApi(Api, { additionalPropertiesStrategy: "allow" })
+  const spec = withoutNames(OpenApi.fromApi(Api, { additionalPropertiesStrategy: "allow" }))
   return {
     ...spec,
     paths: Object.fromEntries(Object.entries(spec.paths).map(([path, item]) => [path, pathItem(item)])),
     components: {
       ...spec.components,
+      securitySchemes: { token: { type: "http", scheme: "bearer", description: "Where the server asks for a token" } },
       schemas: Object.fromEntries(
         Object.entries(spec.components.schemas).filter(([name]) => !LIBRARY_SCHEMAS.includes(name)),
       ),

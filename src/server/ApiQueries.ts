@@ -52,6 +52,23 @@ export const EventsQuery = Schema.Struct({
 })
 export type EventsQuery = typeof EventsQuery.Type
 
+/** The query of `GET /api/v1/stream`. */
+export const StreamQuery = Schema.Struct({
+  ...filters,
+  last_event_id: text("As the header Last-Event-ID, for clients that cannot set it: changes after this one follow"),
+})
+export type StreamQuery = typeof StreamQuery.Type
+
+/** The query of `POST /api/v1/runs/{event_id}/associate-commit`. */
+export const AssociateQuery = Schema.Struct({
+  propagate: Schema.optional(
+    Schema.String.annotations({
+      jsonSchema: { type: "boolean", description: "Also whatever the run started, directly or not; false when absent" },
+    }),
+  ),
+})
+export type AssociateQuery = typeof AssociateQuery.Type
+
 /** The query of `GET /api/v1/stats`. */
 export const StatsQuery = Schema.Struct({
   ...filters,

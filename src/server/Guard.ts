@@ -6,21 +6,19 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Cors from "./Cors.js"
 import { problem } from "./Problems.js"
 import * as RateLimit from "./RateLimit.js"
+import { safe } from "./SecurityHeaders.js"
 import type { ServerSettings } from "./ServerSettings.js"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 
-const SAFE_HEADERS = {
-  "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-  "referrer-policy": "no-referrer",
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-}
+/** Of a request's target: an id of 1024 characters, each written as three bytes of three characters, and a query. */
+const MAX_URL = 16 * 1024
+/** Far more than any client sends. */
+const MAX_HEADERS = 100
 
 const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]/@\s]+)(?::\d{1,5})?$/i
 
@@ -44,8 +42,18 @@ const ownAddress = (request: Request): string | undefined => {
   return address === undefined ? undefined : bracketed(address.toLowerCase())
 }
 
+const tooLong = (request: Request): Response | undefined => {
+  if (request.url.length > MAX_URL) {
+    return problem(414, `The address is longer than ${MAX_URL} characters. Ask with fewer or shorter filters.`)
+  }
+  const { rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
+  return rawHeaders.length / 2 > MAX_HEADERS ? problem(431, `There are more than ${MAX_HEADERS} headers.`) : undefined
+}
+
 const wrongHost = (request: Request, known: ReadonlySet<string>): Response | undefined => {
-  const name = hostName(request.headers["host"] ?? "")
+  const header = request.headers["host"]
+  if (header === undefined) return problem(400, "A request needs a Host.")
+  const name = hostName(header)
   if (name !== undefined && (known.has(name) || name === ownAddress(request))) return undefined
   return problem(421, "This server is not known by that Host. Add the name to TELEMETRY_ALLOWED_HOSTS.")
 }
@@ -91,15 +99,14 @@ const limitHeaders = (allowance: RateLimit.Allowance): Readonly<Record<string, s
 
 const isHealth = (request: Request): boolean => request.url === "/health" || request.url.startsWith("/health?")
 
-const safe = (response: Response): Response =>
-  HttpServerResponse.setHeaders(response, { ...SAFE_HEADERS, ...response.headers })
-
 /**
- * Stands before every route: refuses unknown `Host` names (421), pages of other sites (403), too many requests (429), wrong
- * or missing tokens (401, all but `/health`) and writes that are not JSON (415), and gives every response its safety headers.
+ * Stands before every route: refuses what is too long (414, 431), unknown `Host` names (421), pages of other sites but those that
+ * are let in (403), too many requests (429), wrong or missing tokens (401, all but `/health`) and writes that are not JSON (415),
+ * and gives every response its safety headers.
  */
 export const make = (settings: ServerSettings): ((app: HttpApp.Default) => HttpApp.Default) => {
   const known = knownHosts(settings)
+  const cors = Cors.make(settings.corsOrigins)
   const limiter = Option.map(settings.rateLimit, ({ perMinute }) => RateLimit.make(perMinute))
   const authorise = Option.match(settings.token, { onNone: () => () => undefined, onSome: unauthorised })
 
@@ -122,7 +129,11 @@ export const make = (settings: ServerSettings): ((app: HttpApp.Default) => HttpA
     })
 
   const checked = (request: Request, app: HttpApp.Default): HttpApp.Default => {
-    const outside = wrongHost(request, known) ?? crossSite(request)
+    const outside =
+      tooLong(request) ??
+      wrongHost(request, known) ??
+      cors.preflight(request) ??
+      (cors.allows(request) ? undefined : crossSite(request))
     if (outside !== undefined) return Effect.succeed(outside)
     if (isHealth(request)) return app
     const refusal = authorise(request) ?? notJson(request)
@@ -130,5 +141,7 @@ export const make = (settings: ServerSettings): ((app: HttpApp.Default) => HttpA
   }
 
   return (app) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => Effect.map(checked(request, app), safe))
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Effect.map(checked(request, app), (response) => safe(cors.opened(request, response))),
+    )
 }

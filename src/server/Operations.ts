@@ -8,6 +8,7 @@ import {
   ClientReport,
   CreateOperation,
   EventOperation,
+  isPlain,
   MAX_OPERATION_BYTES,
   MAX_OPERATIONS,
   type Operation,
@@ -18,6 +19,7 @@ import {
 import type { Invalid } from "./ApiErrors.js"
 import { decoder, inWords, one, type Soundness } from "./Decoding.js"
 import * as OperationsText from "./OperationsText.js"
+import * as Preference from "./Preference.js"
 import * as RequestBody from "./RequestBody.js"
 
 const decodeCreate = decoder(CreateOperation)
@@ -97,6 +99,11 @@ const received = (body: Body, value: unknown, index: number): Either.Either<Rece
   })
 }
 
+const minimal = (operations: number, results: ReadonlyArray<OperationResult>): OperationsReply => ({
+  operations,
+  results: results.flatMap((result, index) => (isPlain(result) ? [] : [{ index, ...result }])),
+})
+
 /** Applies the operations of the current request's body, each understood alone, and says what became of each. */
 export const apply = (store: RunStoreService) =>
   Effect.gen(function* () {
@@ -115,6 +122,8 @@ export const apply = (store: RunStoreService) =>
       const outcome = outcomes.next()
       return outcome.done === true ? [] : [outcome.value]
     })
+    if (yield* Preference.isMinimal)
+      return Preference.applied(HttpServerResponse.unsafeJson(minimal(values.length, results)))
     const reply: OperationsReply = { results }
     return HttpServerResponse.unsafeJson(reply)
   })

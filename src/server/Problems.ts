@@ -1,4 +1,3 @@
-import * as HttpApi from "@effect/platform/HttpApi"
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import { RouteNotFound } from "@effect/platform/HttpServerError"
@@ -7,9 +6,9 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as ErrorText from "../domain/ErrorText.js"
-import { Api } from "./Api.js"
 import { Invalid, Refused } from "./ApiErrors.js"
 import { issues } from "./Decoding.js"
+import * as Routes from "./Routes.js"
 
 /** `{"detail": …}` with a status. */
 export const problem = (
@@ -18,27 +17,10 @@ export const problem = (
   headers: Readonly<Record<string, string>> = {},
 ): HttpServerResponse.HttpServerResponse => HttpServerResponse.unsafeJson({ detail }, { status, headers })
 
-interface Route {
-  readonly method: string
-  readonly pattern: RegExp
-}
-
-const routes: ReadonlyArray<Route> = (() => {
-  const found: Array<Route> = []
-  HttpApi.reflect(Api, {
-    onGroup: () => {},
-    onEndpoint: ({ endpoint }) => {
-      found.push({ method: endpoint.method, pattern: new RegExp(`^${endpoint.path.replace(/:[^/]+/g, "[^/]+")}/?$`) })
-    },
-  })
-  return found
-})()
-
 const noRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerResponse.HttpServerResponse => {
-  const path = request.url.split("?")[0] ?? "/"
-  const methods = routes.filter((route) => route.pattern.test(path)).map((route) => route.method)
+  const methods = Routes.methodsOf(request.url)
   if (methods.length === 0 || methods.includes(request.method)) return problem(404, "There is nothing here. See /docs.")
-  const allow = [...new Set(methods)].join(", ")
+  const allow = methods.join(", ")
   return problem(405, `This path takes ${allow}. See /docs.`, { allow })
 }
 

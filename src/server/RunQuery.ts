@@ -4,7 +4,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Page } from "../../services/RunStore.js"
-import type { RunFilter, RunRecord } from "../domain/Run.js"
+import type { RunFilter } from "../domain/Run.js"
 import { GroupBy } from "../domain/Stats.js"
 import * as Status from "../domain/Status.js"
 import { fromMillis, parseMillis } from "../domain/Timestamp.js"
@@ -92,9 +92,11 @@ const cursorOf = (text: string | undefined): Either.Either<Page["after"], Invali
         () => one(["query", "cursor"], "is not one that this server gave; take it from the Link header"),
       )
 
-/** Where the page after a row begins, as text for the `cursor` parameter. */
-export const cursorAfter = (run: RunRecord): string =>
-  Encoding.encodeBase64Url(JSON.stringify([run.created_at, run.id]))
+/** Where a page begins, as text for the `cursor` parameter. */
+export const cursorText = ({ createdAt, id }: Cursor): string =>
+  Encoding.encodeBase64Url(JSON.stringify([createdAt, id]))
+
+export type Cursor = NonNullable<Page["after"]>
 
 /** What `GET /api/v1/runs` is asked for: one page, or every match from `offset` on. */
 export type Listing =

@@ -1,18 +1,18 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { RunStore, type RunStoreService } from "../../services/RunStore.js"
-import { PATCH_FIELDS, RunCreate, RunPatch, type RunRecord } from "../domain/Run.js"
-import * as RunTree from "../domain/RunTree.js"
+import { PATCH_FIELDS, RunCreate, RunPatch } from "../domain/Run.js"
 import { Api, type BatchReply, MAX_BATCH } from "./Api.js"
 import { type Invalid, Refused } from "./ApiErrors.js"
+import * as CommitHandlers from "./CommitHandlers.js"
 import { decoder, inWords, one } from "./Decoding.js"
 import * as EventsPage from "./EventsPage.js"
+import { LiveStreams } from "./LiveStream.js"
 import * as Operations from "./Operations.js"
 import * as RequestBody from "./RequestBody.js"
 import * as RunQuery from "./RunQuery.js"
@@ -30,7 +30,8 @@ const sent = (body: unknown, status = 200): HttpServerResponse.HttpServerRespons
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const create = (store: RunStoreService) =>
+/** Records the run in the current request's body. */
+export const create = (store: RunStoreService) =>
   Effect.gen(function* () {
     const run = yield* decodeRun(yield* RequestBody.json(RequestBody.MAX_BODY_BYTES))
     const [outcome] = yield* store.insert([run])
@@ -57,7 +58,8 @@ const nameOf = (row: unknown, index: number): string => {
   return typeof id === "string" && id !== "" ? id.slice(0, 255) : `#${index}`
 }
 
-const createMany = (store: RunStoreService) =>
+/** Records the runs in the current request's body, each understood alone. */
+export const createMany = (store: RunStoreService) =>
   Effect.gen(function* () {
     const { rows, status } = yield* batchOf(
       yield* RequestBody.json(RequestBody.MAX_BODY_BYTES, RequestBody.ROWS_NESTING),
@@ -95,34 +97,26 @@ const change = (store: RunStoreService, eventId: string) =>
     })
   })
 
-const encodeText = new TextEncoder()
+const encoder = new TextEncoder()
+const OPEN = encoder.encode("[")
+const CLOSE = encoder.encode("]\n")
 
-/** The rows of a stream as one JSON array, never held as a whole. */
-const arrayOf = <E>(runs: Stream.Stream<RunRecord, E>): Stream.Stream<Uint8Array, E> =>
-  Stream.make("[").pipe(
-    Stream.concat(
-      runs.pipe(
-        Stream.chunks,
-        Stream.filter(Chunk.isNonEmpty),
-        Stream.mapAccum("", (separator, rows) => [
-          ",",
-          separator +
-            Chunk.toReadonlyArray(rows)
-              .map((run) => JSON.stringify(run))
-              .join(","),
-        ]),
-      ),
-    ),
-    Stream.concat(Stream.make("]\n")),
-    Stream.map((text) => encodeText.encode(text)),
-  )
+/** Rows as one JSON array, never held as a whole. */
+const arrayOf = <E>(rows: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
+  Stream.make(OPEN).pipe(Stream.concat(rows), Stream.concat(Stream.make(CLOSE)))
+
+const sentJson = (parts: ReadonlyArray<Uint8Array>, headers: Readonly<Record<string, string>> = {}) =>
+  HttpServerResponse.uint8Array(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts), {
+    headers,
+    contentType: "application/json",
+  })
 
 /** The same request from another row on: a reference relative to the server, so that no name of it is needed. */
-const nextLink = (requestUrl: string, last: RunRecord, limit: number): string => {
+const nextLink = (requestUrl: string, next: RunQuery.Cursor, limit: number): string => {
   const searchParams = new URLSearchParams(requestUrl.split("?")[1] ?? "")
   searchParams.delete("offset")
   searchParams.set("limit", String(limit))
-  searchParams.set("cursor", RunQuery.cursorAfter(last))
+  searchParams.set("cursor", RunQuery.cursorText(next))
   return `</api/v1/runs?${searchParams.toString()}>; rel="next"`
 }
 
@@ -131,35 +125,27 @@ const list = (store: RunStoreService, listing: RunQuery.Listing) =>
     const total = yield* store.count(listing.filter)
     const headers = { "x-total-count": String(total) }
     if (listing.kind === "all") {
-      const rows = store.stream(listing.filter).pipe(Stream.drop(listing.offset))
+      const rows = store.json.rows(listing.filter, { offset: listing.offset })
       return HttpServerResponse.stream(arrayOf(rows), { headers, contentType: "application/json" })
     }
-    const { limit } = listing.page
-    const found = yield* store.list(listing.filter, { ...listing.page, limit: limit + 1 })
-    const rows = found.slice(0, limit)
-    const last = rows.at(-1)
-    if (found.length <= limit || last === undefined) return HttpServerResponse.unsafeJson(rows, { headers })
+    const { json, next } = yield* store.json.page(listing.filter, listing.page)
+    const array = [OPEN, json, CLOSE]
+    if (next === undefined) return sentJson(array, headers)
     const request = yield* HttpServerRequest.HttpServerRequest
-    return HttpServerResponse.unsafeJson(rows, { headers: { ...headers, link: nextLink(request.url, last, limit) } })
+    return sentJson(array, { ...headers, link: nextLink(request.url, next, listing.page.limit) })
   })
 
 const tree = (store: RunStoreService, id: string) =>
-  Effect.gen(function* () {
-    const rows = yield* store.family(id)
-    const node = RunTree.build(rows, id)
-    if (Option.isSome(node)) return sent(node.value)
-    const run = yield* Effect.flatMap(
-      store.get(id),
-      Effect.mapError(() => notFound(id)),
-    )
-    const own = RunTree.build(yield* store.family(run.run_id), run.run_id)
-    return sent(yield* Effect.mapError(own, () => notFound(id)))
-  })
+  Effect.flatMap(
+    store.json.tree(id),
+    Option.match({ onNone: () => Effect.fail(notFound(id)), onSome: (json) => Effect.succeed(sentJson([json])) }),
+  )
 
 /** The handlers of {@link Api}'s runs. */
 export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
   Effect.gen(function* () {
     const store = yield* RunStore
+    const streams = yield* LiveStreams
     const found = (id: string) =>
       Effect.flatMap(
         store.get(id),
@@ -179,11 +165,15 @@ export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
         hidden(Effect.map(found(path.id), ({ commit_url }) => sent({ commit_url }))),
       )
       .handleRaw("getRepoUrl", ({ path }) => hidden(Effect.map(found(path.id), ({ repo_url }) => sent({ repo_url }))))
+      .handleRaw("associateCommit", ({ path, urlParams }) =>
+        hidden(CommitHandlers.associate(store, path.id, urlParams)),
+      )
+      .handleRaw("getStream", ({ urlParams }) => hidden(streams.respond(urlParams)))
       .handleRaw("applyOperations", () => hidden(Operations.apply(store)))
       .handleRaw("getStats", ({ urlParams }) =>
         hidden(
-          Effect.flatMap(RunQuery.stats(urlParams), ({ groupBy, filter }) => store.stats(groupBy, filter)).pipe(
-            Effect.map((groups) => sent(groups)),
+          Effect.flatMap(RunQuery.stats(urlParams), ({ groupBy, filter }) => store.json.stats(groupBy, filter)).pipe(
+            Effect.map((json) => sentJson([json])),
           ),
         ),
       )

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http"
+import type { Server } from "node:http"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
@@ -13,10 +13,17 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import type { RunStore } from "../../services/RunStore.js"
+import { RunStore } from "../../services/RunStore.js"
+import * as AccessLog from "./AccessLog.js"
 import { Api } from "./Api.js"
 import * as Guard from "./Guard.js"
+import * as HotRoutes from "./HotRoutes.js"
+import * as HttpListener from "./HttpListener.js"
+import * as Intake from "./Intake.js"
+import * as LiveStream from "./LiveStream.js"
+import * as MaintenanceHandlers from "./MaintenanceHandlers.js"
 import * as Problems from "./Problems.js"
+import * as Retention from "./Retention.js"
 import * as RunsHandlers from "./RunsHandlers.js"
 import { fromListen, ServerError } from "./ServerError.js"
 import type { ServerSettings } from "./ServerSettings.js"
@@ -32,21 +39,36 @@ export interface Listening {
 /** How long requests in flight may take once the server is told to stop. */
 const GRACE = Duration.seconds(10)
 const IDLE_POLL = Duration.millis(25)
-const REQUEST_TIMEOUT = Duration.minutes(2)
 const FREE_PORT_TRIES = 5
 /** An id of 1024 characters, each written as three bytes of three characters. */
 const LONGEST_PARAMETER = 10_000
 
+type App = HttpApp.Default<never, Scope.Scope>
+
 interface State {
   stopping: boolean
+  readonly streams: LiveStream.LiveStreamsService
 }
 
-const application = (
-  settings: ServerSettings,
-  state: State,
-): Effect.Effect<HttpApp.Default, never, RunStore | Scope.Scope> =>
+const isBothLoopbacks = (host: string): boolean => host === "127.0.0.1" || host === "localhost"
+
+const isLoopback = (host: string): boolean =>
+  isBothLoopbacks(host) || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+
+const RETRY_AFTER_SECONDS = "2"
+
+/** Whoever is told that it cannot be done now is told when to come back. */
+const withRetryAfter = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+  response.status !== 503 || response.headers["retry-after"] !== undefined
+    ? response
+    : HttpServerResponse.setHeader(response, "retry-after", RETRY_AFTER_SECONDS)
+
+const application = (settings: ServerSettings, state: State): Effect.Effect<App, never, RunStore | Scope.Scope> =>
   Effect.gen(function* () {
-    const routes = HttpApiBuilder.api(Api).pipe(Layer.provide([SystemHandlers.layer, RunsHandlers.layer]))
+    const routes = HttpApiBuilder.api(Api).pipe(
+      Layer.provide([SystemHandlers.layer, RunsHandlers.layer, MaintenanceHandlers.layer]),
+      Layer.provide(Layer.succeed(LiveStream.LiveStreams, state.streams)),
+    )
     const context = yield* Layer.build(
       Layer.mergeAll(routes, HttpApiBuilder.middleware(Problems.translated), HttpServer.layerContext).pipe(
         Layer.provideMerge(Layer.mergeAll(HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer)),
@@ -56,13 +78,16 @@ const application = (
       HttpRouter.withRouterConfig({ maxParamLength: LONGEST_PARAMETER }),
       Effect.provide(context),
     )
-    const guarded = Guard.make(settings)(Effect.provide(app, context))
-    return Effect.map(guarded, (response) =>
+    const isLogged = Option.getOrElse(settings.accessLog, () => !isLoopback(settings.host))
+    const watched = yield* AccessLog.make(isLogged)
+    const routed = HotRoutes.make(yield* RunStore)(Effect.provide(app, context))
+    const guarded = watched(Guard.make(settings)(Intake.make()(routed)))
+    return Effect.map(Effect.map(guarded, withRetryAfter), (response) =>
       state.stopping ? HttpServerResponse.setHeader(response, "connection", "close") : response,
     )
   })
 
-/** Takes no new connection, lets requests in flight finish, and cuts what is still there after {@link GRACE}. */
+/** Takes no new connection, ends streams, lets requests in flight finish, and cuts what is still there after {@link GRACE}. */
 const drain = (http: Server, state: State): Effect.Effect<void> =>
   Effect.suspend(() => {
     state.stopping = true
@@ -70,16 +95,16 @@ const drain = (http: Server, state: State): Effect.Effect<void> =>
       http.close(() => resume(Effect.void))
     })
     const letIdleGo = Effect.sync(() => http.closeIdleConnections()).pipe(Effect.repeat(Schedule.spaced(IDLE_POLL)))
-    return Effect.raceFirst(closed, letIdleGo).pipe(
+    return Effect.raceFirst(Effect.zipRight(Effect.fork(state.streams.close), closed), letIdleGo).pipe(
       Effect.interruptible,
       Effect.timeout(GRACE),
       Effect.catchAll(() => Effect.sync(() => http.closeAllConnections())),
     )
   })
 
-const listen = (app: HttpApp.Default, state: State, host: string, port: number) =>
+const listen = (app: App, state: State, host: string, port: number) =>
   Effect.gen(function* () {
-    const http = createServer({ requestTimeout: Duration.toMillis(REQUEST_TIMEOUT) })
+    const http = HttpListener.create()
     const server = yield* NodeHttpServer.make(() => http, { host, port }).pipe(
       Effect.mapError((error) => fromListen(host, port, error.cause)),
     )
@@ -89,7 +114,7 @@ const listen = (app: HttpApp.Default, state: State, host: string, port: number) 
   })
 
 /** The second loopback address. A machine without it does without. */
-const listenBeside = (app: HttpApp.Default, state: State, port: number) =>
+const listenBeside = (app: App, state: State, port: number) =>
   listen(app, state, "::1", port).pipe(
     Effect.catchIf(
       (error) => error.reason === "AddressUnavailable",
@@ -97,12 +122,7 @@ const listenBeside = (app: HttpApp.Default, state: State, port: number) =>
     ),
   )
 
-const isBothLoopbacks = (host: string): boolean => host === "127.0.0.1" || host === "localhost"
-
-const isLoopback = (host: string): boolean =>
-  isBothLoopbacks(host) || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
-
-const bind = (app: HttpApp.Default, state: State, settings: ServerSettings) => {
+const bind = (app: App, state: State, settings: ServerSettings) => {
   if (!isBothLoopbacks(settings.host)) return listen(app, state, settings.host, settings.port)
   const both = listen(app, state, "127.0.0.1", settings.port).pipe(Effect.tap((port) => listenBeside(app, state, port)))
   const attempt = Effect.flatMap(Effect.scope, (parent) =>
@@ -138,9 +158,11 @@ const reachableAt = (host: string): string => {
 export const serve = (settings: ServerSettings): Effect.Effect<Listening, ServerError, Scope.Scope | RunStore> =>
   Effect.gen(function* () {
     yield* refuseUnprotected(settings)
-    const state: State = { stopping: false }
+    const streams = yield* LiveStream.make(yield* RunStore, settings.maxStreams)
+    const state: State = { stopping: false, streams }
     const app = yield* application(settings, state)
     const port = yield* bind(app, state, settings)
     yield* StaleRuns.watch(settings)
+    yield* Retention.watch(settings.retention)
     return { url: `http://${reachableAt(settings.host)}:${port}`, port }
   })

@@ -2,6 +2,10 @@ import * as Effect from "effect/Effect"
 import type { RunStoreError } from "../../services/RunStore.js"
 import { Refused } from "./ApiErrors.js"
 
+const CANNOT = "The store cannot do this now. Its log says why; try again later."
+const FULL =
+  "The server's disk is full: nothing can be written until there is room there, reading goes on. Keep it and try again later."
+
 /** A store that fails is logged here in full; the outside learns only that it may ask again. */
 export const hidden = <A, E, R>(
   self: Effect.Effect<A, E | RunStoreError, R>,
@@ -12,9 +16,7 @@ export const hidden = <A, E, R>(
     (error) =>
       Effect.zipRight(
         Effect.logError(error.message),
-        Effect.fail(
-          new Refused({ status: 503, detail: "The store cannot do this now. Its log says why; try again later." }),
-        ),
+        Effect.fail(new Refused({ status: 503, detail: error.reason === "full" ? FULL : CANNOT })),
       ),
   )
 

@@ -16,13 +16,14 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
     const page = yield* Effect.cached(Effect.sync(() => DocsPage.render(ApiDocument.make())))
     return handlers
       .handle("health", () =>
-        Effect.succeed({
+        Effect.map(store.keeping.integrity, (integrity) => ({
           status: "ok" as const,
           version: VERSION,
           db_path: store.info.path,
           journal_mode: store.info.journalMode,
           synchronous: store.info.synchronous,
-        }),
+          integrity,
+        })),
       )
       .handle("ready", () => hidden(Effect.as(store.ping, { status: "ready" as const })))
       .handleRaw("home", () => Effect.succeed(HttpServerResponse.redirect("/docs", { status: 307 })))
@@ -36,9 +37,11 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
       .handleRaw("openapi", () => Effect.sync(() => HttpServerResponse.unsafeJson(ApiDocument.make())))
       .handleRaw("metrics", () =>
         hidden(
-          Effect.flatMap(Clock.currentTimeMillis, store.metrics).pipe(
-            Effect.map((metrics) => HttpServerResponse.unsafeJson(metrics)),
-          ),
+          Effect.gen(function* () {
+            const metrics = yield* store.metrics(yield* Clock.currentTimeMillis)
+            const integrity = yield* store.keeping.integrity
+            return HttpServerResponse.unsafeJson({ ...metrics, performance: { ...metrics.performance, integrity } })
+          }),
         ),
       )
       .handleRaw("metadata", () =>

@@ -9,7 +9,7 @@ import * as Cost from "../domain/Cost.js"
 import * as ErrorText from "../domain/ErrorText.js"
 import type { EventBody, LlmCallFailed, LlmCallFinished, LlmCallStarted, SpanContext } from "../domain/Event.js"
 import type { Capture, Evidence } from "../domain/Evidence.js"
-import { type AnswerSource, LlmError, type LlmRequest, type LlmResponse, toolCalls } from "../domain/Llm.js"
+import { type AnswerSource, LlmError, type LlmRequest, type LlmResponse, outputHash, toolCalls } from "../domain/Llm.js"
 import { withoutDate } from "../domain/PriceTable.js"
 import * as Timestamp from "../domain/Timestamp.js"
 import * as Usage from "../domain/Usage.js"
@@ -184,7 +184,7 @@ const answered = (call: LlmCall, { response, latencyMs, cost }: Answer): LlmCall
   cost_status: cost.status,
   finish_reason: response.finishReason,
   latency_ms: latencyMs,
-  output_hash: CanonicalJson.hash(response.content),
+  output_hash: outputHash(response.content),
   price_effective_from: cost.effectiveFrom,
   price_id: cost.priceId,
   request_id: response.requestId,

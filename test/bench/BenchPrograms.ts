@@ -11,13 +11,13 @@ export interface BenchPrograms {
 
 const NAMES = ["AppendingMain", "CallingMain"] as const
 
-/** Bundles them beside dist/bin; they are removed when this process ends. */
-export const bundle = async (): Promise<BenchPrograms> => {
+/** Bundles source files beside dist/bin and says where the programs are; they are removed when this process ends. */
+export const bundleFiles = async (files: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
   const folder = path.join(Repository.root, "dist", `bench-programs-${process.pid}`)
   process.once("exit", () => fs.rmSync(folder, { recursive: true, force: true }))
   await esbuild.build({
     absWorkingDir: Repository.root,
-    entryPoints: NAMES.map((name) => `test/support/${name}.ts`),
+    entryPoints: [...files],
     outdir: folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -30,6 +30,12 @@ export const bundle = async (): Promise<BenchPrograms> => {
     },
     logLevel: "silent",
   })
-  const [appending, calling] = NAMES.map((name) => [path.join(folder, `${name}.mjs`)])
+  return files.map((file) => path.join(folder, `${path.basename(file, ".ts")}.mjs`))
+}
+
+/** The programs of the delivery bench. */
+export const bundle = async (): Promise<BenchPrograms> => {
+  const programs = await bundleFiles(NAMES.map((name) => `test/support/${name}.ts`))
+  const [appending, calling] = programs.map((program) => [program])
   return { appending: appending ?? [], calling: calling ?? [] }
 }

@@ -4,6 +4,7 @@ import * as path from "node:path"
 /** A real `runledger serve` in a process of its own, and what it says it has. */
 export interface LedgerServer {
   readonly url: string
+  readonly pid: number
   readonly stop: () => Promise<void>
   /** The ids of a run's events as the server has them, in order. */
   readonly eventIds: (runId: string) => Promise<ReadonlyArray<string>>
@@ -58,6 +59,7 @@ export const start = async (bin: string, folder: string, port = 0): Promise<Ledg
 
   return {
     url,
+    pid: child.pid ?? Number.NaN,
     stop: async () => {
       child.kill("SIGTERM")
       await ended

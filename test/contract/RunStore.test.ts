@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { changes } from "../support/RunStoreChangesSuite.js"
 import { lives } from "../support/RunStoreLifeSuite.js"
 import { logs } from "../support/RunStoreLogSuite.js"
 import { queries } from "../support/RunStoreQuerySuite.js"
@@ -14,6 +15,8 @@ for (const layer of LAYERS) {
   lives(layer)
   logs(layer)
   const using = withStore(fresh)
+
+  describe(`RunStore, changes and commits kept by ${name}`, () => changes(using))
 
   describe(`RunStore, kept by ${name}`, () => {
     it.live("says that it keeps acknowledged rows through a power cut, and takes writes", () =>

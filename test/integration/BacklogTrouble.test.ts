@@ -10,7 +10,7 @@ import * as TestClock from "effect/TestClock"
 import * as BacklogBackground from "../../layers/BacklogBackground.js"
 import * as BacklogRun from "../../layers/BacklogRun.js"
 import * as TelemetryOffline from "../../layers/TelemetryOffline.js"
-import { Backlog, type BacklogService } from "../../services/Backlog.js"
+import { Backlog, type BacklogService, type DrainOptions } from "../../services/Backlog.js"
 import { Telemetry } from "../../services/Telemetry.js"
 import { cursorOf, drain, eventIds, survey } from "../support/Backlogs.js"
 import * as DeadRuns from "../support/DeadRuns.js"
@@ -55,9 +55,13 @@ describe("BacklogFolders: drain in trouble", () => {
       expect(yield* survey(runsDir)).toMatchObject([{ owner: null, openSpans: 0, problem: why }])
       expect(yield* drain(runsDir, server.url)).toMatchObject([{ skipped: "unknown", undelivered: 9, lastError: why }])
       expect([DeadRuns.stateOf(runsDir), server.requests.length]).toEqual([state, 0])
-      expect(yield* drain(runsDir, server.url, { force: true })).toMatchObject([
+      const taken: Array<string> = []
+      const onTakeOver: DrainOptions["onTakeOver"] = (runs) =>
+        Effect.sync(() => void taken.push(...runs.map(({ runId, doubt }) => `${runId}: ${doubt}`)))
+      expect(yield* drain(runsDir, server.url, { force: true, onTakeOver })).toMatchObject([
         { skipped: null, undelivered: 0, closedSpans: DeadRuns.OPEN },
       ])
+      expect(taken).toEqual([`run-001: its owner may be alive on elsewhere (${lock})`])
     }),
   )
 
@@ -80,6 +84,61 @@ describe("BacklogFolders: drain in trouble", () => {
         expect([eventIds(server).length, cursorOf(run).lines]).toEqual([12, 12])
         expect((yield* drain(runsDir, server.url)).map(({ skipped }) => skipped)).toEqual(["offline"])
       }),
+  )
+
+  it.scopedLive(
+    "from the start, interrupted: every run was set back before the first went, what is left is told, and a plain drain goes on",
+    () =>
+      Effect.gen(function* () {
+        const runsDir = yield* RunFolders.temporary
+        const lost = yield* OpsRecorder.serve
+        const names = ["first", "second", "third"]
+        const runs = yield* Effect.forEach(names, (name, n) => DeadRuns.waiting(runsDir, name, n + 1))
+        yield* drain(runsDir, lost.url)
+        expect(runs.map((run) => cursorOf(run).lines)).toEqual([12, 12, 12])
+        const server = yield* OpsRecorder.serve
+        const asked = yield* Effect.makeLatch(false)
+        server.behave = ({ client }) => {
+          if (client["run_id"] !== "second") return { status: 200 }
+          asked.unsafeOpen()
+          return "hang"
+        }
+        const drained: Array<string> = []
+        const left: Array<readonly [string, number, number]> = []
+        const draining = yield* Effect.fork(
+          drain(runsDir, server.url, {
+            fromStart: true,
+            onDelivering: Effect.sync(() => expect(cursorOf(runs[2] ?? "").lines).toBe(0)),
+            onDrained: ({ runId }) => Effect.sync(() => void drained.push(runId)),
+            onInterrupted: (runs) =>
+              Effect.sync(() => left.push(...runs.map((run) => [run.runId, run.delivered, run.undelivered] as const))),
+          }),
+        )
+        yield* Effect.timeout(asked.await, "30 seconds")
+        yield* Fiber.interrupt(draining)
+        expect([drained, left]).toEqual([
+          ["first"],
+          [
+            ["second", 0, 12],
+            ["third", 0, 12],
+          ],
+        ])
+        expect(runs.map((run) => cursorOf(run).lines)).toEqual([12, 0, 0])
+        server.behave = () => ({ status: 200 })
+        expect((yield* drain(runsDir, server.url)).map(({ delivered }) => delivered)).toEqual([12, 12])
+        expect(new Set(eventIds(server)).size).toBe(36)
+      }),
+  )
+
+  it.scopedLive("from the start: what a dead process left open is closed once and counted once", () =>
+    Effect.gen(function* () {
+      const runsDir = yield* RunFolders.temporary
+      const server = yield* OpsRecorder.serve
+      yield* DeadRuns.killed(runsDir, "run-001", yield* OpsRecorder.closedUrl)
+      expect(yield* drain(runsDir, server.url, { fromStart: true })).toMatchObject([
+        { delivered: DeadRuns.EVENTS + DeadRuns.OPEN, undelivered: 0, closedSpans: DeadRuns.OPEN },
+      ])
+    }),
   )
 
   it.scopedLive("in passing, logs of offline, delivered and owned runs are not opened", () =>

@@ -184,6 +184,23 @@ describe("runledger doctor", () => {
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 
+  it.scopedLive("tells a mistyped address from a server that is away, says what one looks like, and exits 3", () =>
+    Effect.gen(function* () {
+      const { cwd } = yield* Runledger.workplace
+      for (const url of ["htp://x", "http://localhost:99999", "localhost:8765"]) {
+        const { code, found } = yield* doctor(cwd, { TELEMETRY_API_URL: url })
+        expect([url, code, found["server"]]).toEqual([
+          url,
+          3,
+          expect.objectContaining({
+            detail: expect.stringMatching(/^TELEMETRY_API_URL is wrong: .* looks like http:\/\/localhost:8765$/),
+            mend: expect.stringContaining("TELEMETRY_API_URL"),
+          }),
+        ])
+      }
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
   it.scopedLive("shows no control character that a server sends, and no secret of its address", () =>
     Effect.gen(function* () {
       const { cwd } = yield* Runledger.workplace

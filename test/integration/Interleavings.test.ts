@@ -66,7 +66,7 @@ type Server = Effect.Effect.Success<ReturnType<typeof serverIn>>
 const withoutReceipt = (row: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(row)
-      .filter(([name]) => !/^id$|^updated_at$|(received|seen)_at$/.test(name))
+      .filter(([name]) => !/^id$|^updated_at$|^revision$|(received|seen)_at$/.test(name))
       .map(([name, value]) => [
         name,
         name.endsWith("_json") && typeof value === "string" ? CanonicalJson.stringify(JSON.parse(value)) : value,

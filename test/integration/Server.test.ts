@@ -16,6 +16,7 @@ describe("Server: system routes", () => {
         db_path: dbPath,
         journal_mode: "wal",
         synchronous: "full",
+        integrity: "ok",
       })
       expect(yield* ask(`${url}/ready`)).toMatchObject({ status: 200, json: { status: "ready" } })
       const home = yield* ask(`${url}/`)
@@ -43,6 +44,7 @@ describe("Server: system routes", () => {
         "415",
         "422",
         "503",
+        "default",
       ])
       expect(JSON.stringify(spec)).not.toContain("HttpApiDecodeError")
     }),

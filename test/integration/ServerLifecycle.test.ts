@@ -51,13 +51,30 @@ describe("ServerSettings", () => {
         TELEMETRY_ALLOWED_HOSTS: "a.example, b.example",
         TELEMETRY_RATE_LIMIT_ENABLED: "true",
         TELEMETRY_RATE_LIMIT_RPM: "5",
+        TELEMETRY_CORS_ORIGINS: "https://dash.example, http://localhost:3000",
+        TELEMETRY_MAX_STREAMS: "3",
+        TELEMETRY_ACCESS_LOG: "true",
       })
       expect(full).toMatchObject({
         host: "0.0.0.0",
         port: 1234,
         allowedHosts: ["a.example", "b.example"],
         rateLimit: Option.some({ perMinute: 5 }),
+        corsOrigins: ["https://dash.example", "http://localhost:3000"],
+        maxStreams: 3,
+        accessLog: Option.some(true),
       })
+      for (const origin of [
+        "*",
+        "null",
+        "dash.example",
+        "https://dash.example/",
+        "https://dash.example/x",
+        "ftp://a",
+      ]) {
+        const refused = yield* Effect.flip(read({ TELEMETRY_CORS_ORIGINS: origin }))
+        expect(String(refused), origin).toContain("TELEMETRY_CORS_ORIGINS")
+      }
       expect(Option.map(full.token, Redacted.value)).toEqual(Option.some("t"))
       expect((yield* read({ TELEMETRY_API_AUTH_TOKEN: "t" })).token).toEqual(Option.none())
       expect(String(yield* Effect.flip(read({ TELEMETRY_API_AUTH_ENABLED: "true" })))).toContain(

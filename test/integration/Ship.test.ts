@@ -98,16 +98,43 @@ describe("ship", () => {
       const run = yield* DeadRuns.waiting(path("runs"), "a", 1)
       const down = yield* Runledger.run(["ship"], { cwd })
       expect([down.code, down.stdout]).toEqual([2, expect.stringMatching(/12 events undelivered: http/)])
-      expect((yield* Runledger.run(["ship", "nowhere"], { cwd })).code).toBe(1)
       fs.mkdirSync(path("empty"))
-      expect((yield* Runledger.run(["ship", "empty"], { cwd })).code).toBe(0)
+      const empty = yield* Runledger.run(["ship", "empty"], { cwd })
+      expect([empty.code, empty.stdout]).toEqual([0, expect.stringContaining(`no run in ${path("empty")}`)])
       const server = yield* OpsRecorder.serve
       server.behave = () => "hang"
       const running = yield* Runledger.start(["ship"], { cwd, env: { TELEMETRY_API_URL: server.url } })
       yield* eventually(Effect.suspend(() => (server.requests.length > 0 ? Effect.void : Effect.fail("not yet"))))
       yield* running.signal("SIGINT")
-      expect((yield* running.ended).code).toBe(130)
+      const ended = yield* running.ended
+      expect(ended.code).toBe(130)
+      expect(ended.stdout).toMatch(/0 events delivered to \S+, 12 events undelivered.*\nTo go on: runledger ship$/m)
       expect(fs.existsSync(nodePath.join(run, "lock"))).toBe(false)
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+})
+
+describe("ship: which runs are meant", () => {
+  it.scopedLive("a run id and a run's log ship that run; what is neither is named, with what to give instead", () =>
+    Effect.gen(function* () {
+      const { cwd, path } = yield* Runledger.workplace
+      const server = yield* OpsRecorder.serve
+      const env = { TELEMETRY_API_URL: server.url }
+      yield* Effect.forEach(["one", "two", "three"], (name, n) => DeadRuns.waiting(path("runs"), name, n + 1))
+      const byId = yield* Runledger.run(["ship", "two"], { cwd, env })
+      expect([byId.code, byId.stdout]).toEqual([0, expect.stringMatching(/^two {2}done {2}12 events delivered$/m)])
+      const byLog = yield* Runledger.run(["ship", "runs/three/events.ndjson"], { cwd, env })
+      expect([byLog.code, eventIds(server).length]).toEqual([0, 24])
+      expect(eventIds(server).some((id) => id.startsWith("one-"))).toBe(false)
+      const wrong = (word: string, says: string) =>
+        Effect.map(Runledger.run(["ship", word], { cwd, env }), (ended) => {
+          expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining(says)])
+          expect(ended.stderr).toContain("runledger ship [RUNS_DIR|RUN_DIR|RUN_ID]")
+        })
+      yield* wrong("nowhere", `no folder ${path("nowhere")}, and no run nowhere in ${path("runs")}`)
+      yield* wrong("widget-box/README.md", "is no folder")
+      const none = yield* Runledger.run(["ship"], { cwd: path("widget-box"), env })
+      expect([none.code, none.stderr]).toEqual([1, expect.stringContaining(path("widget-box", "runs"))])
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 })
@@ -136,7 +163,8 @@ describe("ship: replaced servers, and owners out of sight", () => {
       ])
       const resumed = yield* Runledger.run(["launch", ".", "--offline", "--resume", "a"], { cwd, env })
       expect(resumed.stderr).toContain(nodePath.join("a", "lock"))
-      expect((yield* Runledger.run(["ship", "--force"], { cwd, env })).code).toBe(0)
+      const forced = yield* Runledger.run(["ship", "--force"], { cwd, env })
+      expect([forced.code, forced.stderr]).toEqual([0, expect.stringMatching(/--force takes over 1 run .*elsewhere/)])
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 })

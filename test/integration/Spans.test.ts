@@ -20,9 +20,9 @@ import { type Delivery, Telemetry } from "../../services/Telemetry.js"
 import { Recorder } from "../../src/telemetry/Recorder.js"
 import * as RunSpan from "../../src/telemetry/RunSpan.js"
 import * as WorkerSpan from "../../src/telemetry/WorkerSpan.js"
+import * as Sample from "../support/EventSamples.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
 import { events } from "../support/RecordedProgram.js"
-import * as Sample from "../support/SampleEvents.js"
 
 class NoFolder extends Data.TaggedError("NoFolder")<{ readonly message: string }> {}
 

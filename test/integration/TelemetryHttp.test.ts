@@ -11,8 +11,8 @@ import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
 import { EventLog } from "../../services/EventLog.js"
 import { Telemetry } from "../../services/Telemetry.js"
 import type { ChainedEvent } from "../../src/domain/Event.js"
+import * as Sample from "../support/EventSamples.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
-import * as Sample from "../support/SampleEvents.js"
 import { flush, http, logged, record, run } from "../support/Shipping.js"
 import * as WarningLog from "../support/WarningLog.js"
 
@@ -148,7 +148,7 @@ describe("TelemetryHttp", () => {
   const cyclic: Record<string, unknown> = {}
   cyclic["self"] = cyclic
   const unencodable = (context_json: Readonly<Record<string, unknown>>) =>
-    Sample.event({ type: "RUN_CREATED", payload: { agent_name: "a", job_type: "launch", context_json } })
+    Sample.inSpan({ type: "RUN_CREATED", payload: { agent_name: "a", job_type: "launch", context_json } })
 
   for (const [what, context] of [
     ["a bigint", { big: 1n }],
@@ -183,7 +183,10 @@ describe("TelemetryHttp", () => {
       const spoiling = EventLog.of({
         ...inner,
         read: (from, maxBytes) =>
-          Effect.map(inner.read(from, maxBytes), (slice) => ({ ...slice, events: slice.events.map(spoilt) })),
+          Effect.map(inner.read(from, maxBytes), ({ lines: _lines, ...slice }) => ({
+            ...slice,
+            events: slice.events.map(spoilt),
+          })),
       })
       const delivery = yield* Effect.gen(function* () {
         yield* record(Sample.runCreated())

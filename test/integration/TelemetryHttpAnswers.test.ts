@@ -6,9 +6,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Post from "../../layers/TelemetryHttpPost.js"
 import { Telemetry } from "../../services/Telemetry.js"
+import * as Sample from "../support/EventSamples.js"
 import * as HandledServer from "../support/HandledServer.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
-import * as Sample from "../support/SampleEvents.js"
 import { flush, http, record } from "../support/Shipping.js"
 import { observedLog, over } from "../support/ShippingTime.js"
 import * as WarningLog from "../support/WarningLog.js"
@@ -143,6 +143,53 @@ describe("TelemetryHttp: answers", () => {
         for (let n = 0; n < 500 && !isClosed; n++) yield* Effect.sleep("10 millis")
         expect(isClosed).toBe(true)
         expect(sent).toBeLessThan(64 * 1024 * 1024)
+      }),
+    )
+
+  it.scopedLive("an answer that speaks only of what went wrong is taken for all the rest", () =>
+    Effect.gen(function* () {
+      const server = yield* OpsRecorder.serve
+      server.behave = ({ ops }) => ({
+        status: 200,
+        body: {
+          operations: ops.length,
+          results: ops.flatMap(({ op, event_id }, index) =>
+            op === "create" ? [{ index, op, event_id, status: "error", detail: "no such field" }] : [],
+          ),
+        },
+      })
+      const { layer, letters } = yield* observedLog()
+      const delivery = yield* Effect.gen(function* () {
+        yield* record(Sample.runCreated())
+        yield* record(Sample.issue(10))
+        return yield* flush("5 seconds")
+      }).pipe(Effect.provide(over(server, layer)), Effect.provide(WarningLog.make().layer))
+      expect(delivery).toMatchObject({ delivered: 1, rejected: 1, undelivered: 0 })
+      expect(letters).toMatchObject([{ op: "create", status: null, reason: "no such field" }])
+    }),
+  )
+
+  const unfit = [
+    ["says less operations than were sent", { operations: 1, results: [] }],
+    [
+      "speaks of one that was not sent",
+      { operations: 2, results: [{ index: 2, op: "event", event_id: "e", status: "error" }] },
+    ],
+    ["says nothing of how many there were", { results: [] }],
+  ] as const
+  for (const [how, body] of unfit)
+    it.scopedLive(`an answer that ${how} acknowledges nothing`, () =>
+      Effect.gen(function* () {
+        const server = yield* OpsRecorder.serve
+        server.behave = () => ({ status: 200, body })
+        const { layer } = yield* observedLog()
+        const delivery = yield* Effect.gen(function* () {
+          yield* record(Sample.issue(10))
+          yield* record(Sample.issue(10))
+          return yield* flush("300 millis")
+        }).pipe(Effect.provide(over(server, layer)), Effect.provide(WarningLog.make().layer))
+        expect(delivery).toMatchObject({ delivered: 0, rejected: 0, undelivered: 2 })
+        expect(delivery.lastError).toMatch(/answered (for \d of 2 operations|200, but not as a Runledger server does)/)
       }),
     )
 

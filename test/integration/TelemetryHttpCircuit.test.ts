@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { EventLog } from "../../services/EventLog.js"
 import { Telemetry } from "../../services/Telemetry.js"
+import * as Sample from "../support/EventSamples.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
-import * as Sample from "../support/SampleEvents.js"
 import { logged, record } from "../support/Shipping.js"
 import { atOnce, inTime, realMoment, until } from "../support/ShippingTime.js"
 import * as WarningLog from "../support/WarningLog.js"
@@ -67,15 +67,15 @@ describe("TelemetryHttp: the circuit", () => {
   )
 
   const ENDINGS = [
-    Sample.event({
+    Sample.inSpan({
       type: "WORK_ITEM_FINISHED",
       payload: { work_item_id: "w", worker: "W", attempt: 1, success: true, error: null },
     }),
-    Sample.event({ type: "RUN_STATE_CHANGED", payload: { old_state: "CREATED", new_state: "INGESTED" } }),
-    Sample.event({ type: "RUN_COMPLETED", payload: {} }),
-    Sample.event({ type: "RUN_FAILED", payload: { error_class: "E", error_summary: "e" } }),
-    Sample.event({ type: "RUN_CANCELLED", payload: {} }),
-    Sample.event({
+    Sample.inSpan({ type: "RUN_STATE_CHANGED", payload: { old_state: "CREATED", new_state: "INGESTED" } }),
+    Sample.inSpan({ type: "RUN_COMPLETED", payload: {} }),
+    Sample.inSpan({ type: "RUN_FAILED", payload: { error_class: "E", error_summary: "e" } }),
+    Sample.inSpan({ type: "RUN_CANCELLED", payload: {} }),
+    Sample.inSpan({
       type: "LLM_CALL_FAILED",
       payload: { call_id: "c", latency_ms: 1, error_class: "E", error_summary: "e", retryable: false },
     }),
@@ -105,7 +105,7 @@ describe("TelemetryHttp: the circuit", () => {
       const server = yield* OpsRecorder.serve
       yield* Effect.gen(function* () {
         yield* record(
-          Sample.event({ type: "RUN_STATE_CHANGED", payload: { old_state: "CREATED", new_state: "INGESTED" } }),
+          Sample.inSpan({ type: "RUN_STATE_CHANGED", payload: { old_state: "CREATED", new_state: "INGESTED" } }),
         )
         yield* until(() => server.requests.length === 1)
         for (let n = 0; n < 10; n++) yield* realMoment

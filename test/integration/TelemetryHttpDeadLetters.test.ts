@@ -7,8 +7,8 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as DeadLetterFile from "../../layers/DeadLetterFile.js"
 import { Telemetry } from "../../services/Telemetry.js"
+import * as Sample from "../support/EventSamples.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
-import * as Sample from "../support/SampleEvents.js"
 import { flush, record } from "../support/Shipping.js"
 import { atOnce, inTime, issues, observedLog, over, realMoment, trouble } from "../support/ShippingTime.js"
 import * as WarningLog from "../support/WarningLog.js"
@@ -171,7 +171,7 @@ describe("TelemetryHttp: dead letters", () => {
       const server = yield* OpsRecorder.serve
       const created = Sample.runCreated()
       const states = (["CLONED_INPUTS", "INGESTED"] as const).map((new_state) =>
-        Sample.event({ type: "RUN_STATE_CHANGED", payload: { old_state: "CREATED", new_state } }),
+        Sample.inSpan({ type: "RUN_STATE_CHANGED", payload: { old_state: "CREATED", new_state } }),
       )
       let failures = 0
       server.behave = ({ ops }) => {
@@ -179,7 +179,7 @@ describe("TelemetryHttp: dead letters", () => {
         if (isBad) failures += 1
         return isBad && failures < 12 ? { status: 500 } : { status: 200 }
       }
-      const resumed = Sample.event({
+      const resumed = Sample.inSpan({
         type: "RUN_STATE_CHANGED",
         payload: { old_state: "FAILED", new_state: "CREATED" },
       })

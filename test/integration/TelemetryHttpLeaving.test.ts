@@ -18,11 +18,11 @@ import { EventLog } from "../../services/EventLog.js"
 import type { Event } from "../../src/domain/Event.js"
 import * as Project from "../../src/domain/Project.js"
 import * as RunFold from "../../src/domain/RunFold.js"
+import * as Sample from "../support/EventSamples.js"
 import * as HandledServer from "../support/HandledServer.js"
 import * as LiveServer from "../support/LiveServer.js"
 import * as OpsRecorder from "../support/OpsRecorder.js"
 import * as RunFolders from "../support/RunFolders.js"
-import * as Sample from "../support/SampleEvents.js"
 import { flush, http, record } from "../support/Shipping.js"
 import * as WarningLog from "../support/WarningLog.js"
 
@@ -203,7 +203,7 @@ describe("TelemetryHttp: what a network does", () => {
       const events: ReadonlyArray<Event> = [
         Sample.runCreated(),
         ...calls.flatMap((n) => [Sample.callStarted(n), Sample.callFinished(n)]),
-        Sample.event({ type: "RUN_COMPLETED", payload: { duration_ms: 5 } }),
+        Sample.inSpan({ type: "RUN_COMPLETED", payload: { duration_ms: 5 } }),
       ]
       const log = yield* Layer.build(EventLogMemory.layer)
       const processes = Array.from({ length: 3 }, (_, n) => events.slice(n * 5, n * 5 + 5))

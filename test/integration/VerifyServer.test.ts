@@ -182,6 +182,24 @@ describe("runledger verify", () => {
   )
 
   it.scopedLive(
+    "says of a log in which a line was edited neither by cursor nor by server that what was acknowledged stands",
+    () =>
+      Effect.gen(function* () {
+        const { cwd, server, log } = yield* delivered
+        TamperedLog.replace(
+          log,
+          log.lines.map((line, index) =>
+            index === 4 ? line.replace('"input_tokens":1500', '"input_tokens":1') : line,
+          ),
+        )
+        const found = yield* Runledger.run(["verify", log.directory], { cwd, env: { TELEMETRY_API_URL: server.url } })
+        expect([found.code, found.stdout]).toEqual([3, expect.stringContaining("line 5:")])
+        expect(found.stdout).not.toContain("what was acknowledged stands")
+        expect(found.stdout.match(/proves nothing here: the chain up to it is broken/g)).toHaveLength(2)
+      }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
+  it.scopedLive(
     "says of a run id that two runs folders used that the server holds two logs, not that a tail was cut",
     () =>
       Effect.gen(function* () {

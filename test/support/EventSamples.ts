@@ -56,3 +56,58 @@ export const arbitrary: FastCheck.Arbitrary<Event> = FastCheck.record({
   const { parent_span_id, ...root } = event(n, body)
   return { ...root, run_id: id, ...(withParent && parent_span_id !== undefined ? { parent_span_id } : {}) }
 })
+
+const TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+let serial = 0
+
+/** An event of `run-001` in the given span, with an id of its own. */
+export const inSpan = (body: EventBody, span = 1): Event => ({
+  event_id: `event-${++serial}`,
+  run_id: "run-001",
+  ts: "2026-01-31T12:00:00.000Z",
+  trace_id: TRACE,
+  span_id: hex(span, 16),
+  ...body,
+})
+
+/** Opens the run of {@link inSpan}. */
+export const runCreated = (): Event =>
+  inSpan({ type: "RUN_CREATED", payload: { agent_name: "launch.orchestrator", job_type: "launch", product: "widget" } })
+
+/** The n-th call begins, in a span of its own. */
+export const callStarted = (n: number): Event =>
+  inSpan(
+    {
+      type: "LLM_CALL_STARTED",
+      payload: {
+        call_id: `call_${n}`,
+        model: "claude-sonnet-4-5",
+        provider_base_url: null,
+        prompt_hash: null,
+        temperature: 0,
+        max_tokens: 100,
+      },
+    },
+    1000 + n,
+  )
+
+/** The n-th call ends. */
+export const callFinished = (n: number): Event =>
+  inSpan(
+    {
+      type: "LLM_CALL_FINISHED",
+      payload: {
+        call_id: `call_${n}`,
+        latency_ms: 1,
+        token_usage: { input_tokens: 1, output_tokens: 2, total_tokens: 3 },
+        finish_reason: "stop",
+        output_hash: "0".repeat(64),
+      },
+    },
+    1000 + n,
+  )
+
+/** One that makes no row; `size` characters long. */
+export const issue = (size: number): Event =>
+  inSpan({ type: "ISSUE_OPENED", payload: { issue_id: "i", kind: "test", message: "x".repeat(size) } })

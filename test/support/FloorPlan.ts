@@ -1,4 +1,4 @@
-/** The rooms of the house. `tools` are the two scripts that build it; `config` the settings that are programs. */
+/** The rooms of the house. `tools` are the scripts that build it; `config` the settings that are programs. */
 export type Room =
   | "domain"
   | "services"
@@ -38,7 +38,7 @@ export const mayImport: Readonly<Record<Room, ReadonlyArray<Room>>> = {
   server: ["domain", "services"],
   dashboard: ["domain", "server"],
   cli: ["domain", "services", "telemetry", "pipeline", "sandbox", "server"],
-  main: everything,
+  main: [...everything, "tools"],
   index: ["domain", "services", "layers", "telemetry"],
   examples: [...everything, "index"],
   test: [...everything, "main", "index", "examples", "tools"],
@@ -93,12 +93,15 @@ export const untracked = [".git", ".runledger", "dist", "node_modules", "runs"]
 /** What may stand in `src` and `test`. */
 export const secondLevel: Readonly<Record<string, ReadonlyArray<string>>> = {
   src: [
+    "CachedScript.mjs",
     "build.mjs",
     "cli",
+    "codeCache.mjs",
     "dashboard",
     "domain",
     "examples",
     "index.ts",
+    "launcher.mjs",
     "main.ts",
     "pipeline",
     "sandbox",
@@ -114,6 +117,9 @@ const files: Readonly<Record<string, Room>> = {
   "src/index.ts": "index",
   "src/setup.mjs": "tools",
   "src/build.mjs": "tools",
+  "src/codeCache.mjs": "tools",
+  "src/CachedScript.mjs": "tools",
+  "src/launcher.mjs": "main",
   "vitest.config.ts": "config",
 }
 

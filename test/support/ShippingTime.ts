@@ -6,7 +6,7 @@ import * as TestClock from "effect/TestClock"
 import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import { EventLog, EventLogError, type EventLogService } from "../../services/EventLog.js"
 import type { DeadLetter } from "../../src/domain/DeadLetter.js"
-import * as Sample from "./SampleEvents.js"
+import * as Sample from "./EventSamples.js"
 import { http, record } from "./Shipping.js"
 
 /** Lets real input and output happen while the test's clock stands still. */

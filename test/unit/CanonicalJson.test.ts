@@ -85,6 +85,29 @@ describe("CanonicalJson", () => {
     )
   })
 
+  it("what is remembered of a stretch is never an old value, and an object that changes is written anew", () => {
+    const scalar = FastCheck.constantFrom(null, "", "a", "\n", 0, -0, 1, Number.NaN, true, false)
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(FastCheck.tuple(scalar, scalar, scalar)), (values) => {
+        const remembered = CanonicalJson.rememberingStretch((a, b, c) => `[${a},${b},${c}]`)
+        expect(values.map((one) => remembered(...one))).toEqual(values.map((one) => CanonicalJson.stringify(one)))
+      }),
+    )
+    const changing = { a: 1 }
+    const remembered = CanonicalJson.rememberingStretch((a) => a)
+    expect(remembered(changing as unknown as string)).toBe('{"a":1}')
+    changing.a = 2
+    expect(remembered(changing as unknown as string)).toBe('{"a":2}')
+  })
+
+  it("what stands between quotes is the text of a string without them", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.string({ unit: "binary" }), (text) => {
+        expect(`"${CanonicalJson.inQuotes(text)}"`).toBe(JSON.stringify(text))
+      }),
+    )
+  })
+
   it("the hash is the sha256 of the text's UTF-8", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.string({ unit: "binary" }), (text) => {

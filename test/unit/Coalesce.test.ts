@@ -3,7 +3,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Coalesce from "../../src/domain/Coalesce.js"
 import type { OperationWire } from "../../src/domain/Operation.js"
 import * as RunFold from "../../src/domain/RunFold.js"
-import * as Sample from "../support/SampleEvents.js"
+import * as Sample from "../support/EventSamples.js"
 
 type Update = Extract<OperationWire, { readonly op: "update" }>
 

@@ -22,3 +22,31 @@ describe("an endpoint, shown", () => {
     expect(Endpoint.shown("x".repeat(100_000))).toHaveLength(300)
   })
 })
+
+describe("an address that is mistyped", () => {
+  it.each([
+    ["htp://x", "it begins with htp:, not with http: or https:"],
+    ["localhost:8765", "it does not begin with http:// or https://"],
+    ["127.0.0.1:8765", "it does not begin with http:// or https://"],
+    ["ledger", "it does not begin with http:// or https://"],
+    ["user:secret@ledger", "it does not begin with http:// or https://"],
+    ["http://localhost:99999", "its port 99999 is greater than 65535"],
+    ["https://user:secret@h:70000/x?token=y", "its port 70000 is greater than 65535"],
+    ["http://[::1]:70000", "its port 70000 is greater than 65535"],
+    ["http://", "it is not a URL"],
+    ["http://a b", "it is not a URL"],
+    ["http://h:port", "it is not a URL"],
+  ])("%j is told apart from a server that does not answer", (url, problem) => {
+    expect(Endpoint.problem(url)).toBe(problem)
+  })
+
+  it.each([
+    "http://localhost:8765",
+    " HTTPS://ledger.example/base/ ",
+    "http://[::1]:8765",
+    "http://h:65535/?key=x",
+    Endpoint.EXAMPLE,
+  ])("%j is none", (url) => {
+    expect(Endpoint.problem(url)).toBeNull()
+  })
+})

@@ -6,7 +6,7 @@ import { Event } from "../../src/domain/Event.js"
 import { Operation, type OperationWire } from "../../src/domain/Operation.js"
 import * as Project from "../../src/domain/Project.js"
 import * as RunFold from "../../src/domain/RunFold.js"
-import * as Sample from "../support/SampleEvents.js"
+import * as Sample from "../support/EventSamples.js"
 
 /** What a store that knows the rules makes of operations: creates once, updates what exists. */
 const applied = (operations: ReadonlyArray<OperationWire>): ReadonlyMap<string, unknown> => {
@@ -54,17 +54,17 @@ describe("Project", () => {
     const lost = { call_id: "call_3", latency_ms: 5, error_summary: "the process died", retryable: false }
     const events: ReadonlyArray<Event> = [
       Sample.runCreated(),
-      Sample.event({ type: "WORK_ITEM_STARTED", payload: item }, 2),
+      Sample.inSpan({ type: "WORK_ITEM_STARTED", payload: item }, 2),
       call,
       { ...call, event_id: "x1", type: "LLM_CALL_FAILED", payload: { ...lost, error_class: "ProcessDied" } },
-      Sample.event(
+      Sample.inSpan(
         {
           type: "WORK_ITEM_FINISHED",
           payload: { ...item, success: false, error: "the process died", error_class: "ProcessDied" },
         },
         2,
       ),
-      Sample.event({ type: "RUN_FAILED", payload: { error_class: "ProcessDied", error_summary: "the process died" } }),
+      Sample.inSpan({ type: "RUN_FAILED", payload: { error_class: "ProcessDied", error_summary: "the process died" } }),
       Sample.callFinished(3),
     ]
     const updates = Project.project(events).filter(({ op }) => op === "update")

@@ -223,6 +223,16 @@ describe("Redaction", () => {
     )
   })
 
+  it("a text that was found clean stays clean for this redactor alone, and a secret is found each time", () => {
+    const plain = Redaction.make()
+    const own = Redaction.make(["swordfish"])
+    for (let round = 0; round < 3; round++) {
+      expect(plain.redactText("swordfish")).toBe("swordfish")
+      expect(own.redactText("swordfish")).toBe("[REDACTED:known_secret]")
+      expect(own.redact({ role: "swordfish", swordfish: "role" }).redactions).toHaveLength(2)
+    }
+  })
+
   // Nothing is timed: a rule that is not linear would need hours here.
   for (const [name, unit] of [
     ["words", "lorem ipsum dolor "],
