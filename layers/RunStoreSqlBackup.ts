@@ -12,6 +12,7 @@ import {
 } from "node:fs"
 import * as nodePath from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -39,11 +40,27 @@ const failed = (message: string, cause?: unknown) => new RunStoreError({ operati
 
 const COMPANIONS = ["", "-journal", "-wal", "-shm"]
 
+/** What stands beside a database: its journals, and the lock, ballast, mark and card of the server. */
+const OWN = ["-journal", "-wal", "-shm", ".lock", ".ballast", ".open", ".server"]
+
 const isTaken = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
+
+/** A path as the system knows it, whether or not there is a file of that name. */
+const realName = (path: string): string => {
+  const whole = nodePath.resolve(path)
+  return nodePath.join(realpathSync(nodePath.dirname(whole)), nodePath.basename(whole))
+}
+
+/** Whether a path is that of a file that the database, or the server of it, keeps beside it. */
+const isOwn = (from: string, to: string): boolean => {
+  const target = realName(to)
+  return [realName(from), realpathSync(from)].some((base) => OWN.some((suffix) => target === `${base}${suffix}`))
+}
 
 const refusal = ({ from, to, force }: Options): string | undefined => {
   if (!existsSync(from)) return `There is no database ${from}. Name it with --db or TELEMETRY_DB_PATH.`
   if (!existsSync(nodePath.dirname(nodePath.resolve(to)))) return `There is no folder for ${to}. Make it first.`
+  if (isOwn(from, to)) return `${to} belongs to the database itself. Name another file.`
   if (!isTaken(to)) return undefined
   if (!lstatSync(to).isFile()) return `${to} is no regular file. Name another.`
   if (realpathSync(to) === realpathSync(from)) return `${to} is the database itself. Name another file.`
@@ -86,6 +103,13 @@ const copy = ({ from }: Options, temporary: string) =>
     yield* sql`COMMIT`
   }).pipe(Effect.scoped)
 
+/** Gives the copy a name of its own, so that who follows the changes of the one does not take those of the other for them. */
+const renamed = (sql: SqlClient.SqlClient) =>
+  Effect.gen(function* () {
+    const named = yield* sql`SELECT 1 FROM pragma_table_info('revisions') WHERE name = 'store'`
+    if (named.length > 0) yield* sql`UPDATE revisions SET store = lower(hex(randomblob(16)))`
+  })
+
 /** Makes the copy one file that needs no other beside it, and reads all of it. */
 const verified = (temporary: string) =>
   Effect.gen(function* () {
@@ -98,6 +122,7 @@ const verified = (temporary: string) =>
         `The copy does not hold (${problems.join("; ")}), so it was thrown away. Check the database with runledger doctor, and the disk.`,
       )
     }
+    yield* renamed(sql)
     const [counts] = yield* sql<{ readonly rows: number; readonly events: number }>`
       SELECT (SELECT count(*) FROM runs) AS rows, (SELECT count(*) FROM events) AS events`
     return counts ?? { rows: 0, events: 0 }

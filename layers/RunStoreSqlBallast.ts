@@ -13,6 +13,8 @@ import * as PrivateFile from "./PrivateFile.js"
 const RESERVE_BYTES = 256 * 1024
 const PIECE_BYTES = 64 * 1024
 const LOOK_EVERY = Duration.seconds(1)
+/** Looks left out after a ballast could not be written although there seemed to be room. */
+const RESTS_AFTER_FAILURE = 60
 
 /** The words of SQLite and of the system for a disk, or a quota, without room. */
 const FULL_CODES: ReadonlySet<string> = new Set(["SQLITE_FULL", "ENOSPC", "EDQUOT", "SQLITE_IOERR_SHMSIZE"])
@@ -145,13 +147,15 @@ const UNWATCHED: Ballast = {
 export const make = ({ path, bytes, relief, isWatched }: Options): Effect.Effect<Ballast, never, Scope.Scope> =>
   Effect.gen(function* () {
     let full = false
+    let rests = 0
     const file = fileOf(path)
-    const hasRoom = (): boolean => freeBytes(path) >= RESERVE_BYTES + (sizeOf(file) === bytes ? 0 : 2 * bytes)
+    const isMissing = (): boolean => bytes > 0 && sizeOf(file) !== bytes
+    const hasRoom = (): boolean => freeBytes(path) >= RESERVE_BYTES + (isMissing() ? 2 * bytes : 0)
 
     /** Puts the ballast by where there is room for it and for as much again; whether that is so. */
     const restore = Effect.try(() => {
       if (!hasRoom()) return false
-      if (bytes > 0 && sizeOf(file) !== bytes) putBy(path, bytes)
+      if (isMissing()) putBy(path, bytes)
       return true
     })
 
@@ -167,8 +171,25 @@ export const make = ({ path, bytes, relief, isWatched }: Options): Effect.Effect
       yield* Effect.ignore(relief)
     })
 
+    /** A ballast for which there was no room at the start, or that somebody removed. */
+    const putByLate = Effect.gen(function* () {
+      if (rests > 0) {
+        rests -= 1
+        return
+      }
+      const isThere = yield* Effect.tapError(restore, () =>
+        Effect.sync(() => {
+          rests = RESTS_AFTER_FAILURE
+        }),
+      )
+      if (isThere) yield* Effect.logInfo(`${file} is put by for a full disk now.`)
+    })
+
     const lookAgain = Effect.gen(function* () {
-      if (!full) return
+      if (!full) {
+        if (isMissing()) yield* putByLate
+        return
+      }
       yield* Effect.ignore(relief)
       if (!(yield* restore)) return
       full = false
@@ -176,8 +197,19 @@ export const make = ({ path, bytes, relief, isWatched }: Options): Effect.Effect
     })
 
     if (!isWatched) return UNWATCHED
-    yield* Effect.catchAll(restore, (error) =>
-      Effect.logWarning(`${file} cannot be put by for a full disk: ${FileProblem.explain("write", file, error.cause)}`),
+    yield* restore.pipe(
+      Effect.tap((hasBallast) =>
+        hasBallast || bytes === 0
+          ? Effect.void
+          : Effect.logWarning(
+              `There is no room to put ${bytes} bytes by for a full disk in ${file}: that is tried again until there is. Free some space.`,
+            ),
+      ),
+      Effect.catchAll((error) =>
+        Effect.logWarning(
+          `${file} cannot be put by for a full disk: ${FileProblem.explain("write", file, error.cause)}`,
+        ),
+      ),
     )
     yield* lookAgain.pipe(Effect.ignore, Effect.repeat(Schedule.spaced(LOOK_EVERY)), Effect.forkScoped)
 

@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import type { RunChange, RunChanges, StorePosition } from "../services/RunStore.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import type { Database } from "./RunStoreSqlDatabase.js"
-import { MIGRATIONS_TABLE } from "./RunStoreSqlMigrations.js"
 import { TEXT_SELECTION, toText } from "./RunStoreSqlRowText.js"
 import { given, where } from "./RunStoreSqlWhere.js"
 
@@ -43,16 +42,13 @@ export const newest = (db: Database): number => {
 }
 
 /**
- * A store is known by the second in which its first table was made and by the file that holds it: one that was made anew, and a
- * backup that took its place, has other changes under the same numbers.
+ * A store is known by the name that it got by chance, which a backup does not share, and by the file that holds it: one that was
+ * made anew, and a copy that took its place, has other changes under the same numbers.
  */
 const nameOf = (db: Database, path: string): string => {
-  const [row] = db.all<{ readonly made: string }>({
-    text: `SELECT created_at AS made FROM ${MIGRATIONS_TABLE} WHERE migration_id = 1`,
-    values: [],
-  })
+  const [row] = db.all<{ readonly store: string }>({ text: "SELECT store FROM revisions WHERE id = 1", values: [] })
   const file = statSync(path, { throwIfNoEntry: false })?.ino
-  return createHash("sha256").update(`${row?.made} ${file}`).digest("hex").slice(0, 8)
+  return createHash("sha256").update(`${row?.store} ${file}`).digest("hex").slice(0, 8)
 }
 
 export const position = (db: Database, path: string): StorePosition => ({

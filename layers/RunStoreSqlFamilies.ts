@@ -38,6 +38,9 @@ export interface Family {
   /** When the newest of its rows was created, and when anything was last received of it. */
   readonly newest: string
   readonly heard: string
+  /** The greatest numbers among its rows and events: what has a greater one came later. */
+  readonly lastRow: number
+  readonly lastEvent: number
 }
 
 /**
@@ -146,7 +149,7 @@ export const make = (database: Database, looking: Look) => {
 
   const eventsOfRun = (runId: string) =>
     Effect.gen(function* () {
-      let sums = { events: 0, bytes: 0 }
+      let sums = { events: 0, bytes: 0, last: 0 }
       let last: number | null = 0
       while (last !== null) {
         const from: number = last
@@ -159,20 +162,28 @@ export const make = (database: Database, looking: Look) => {
           }),
         )
         last = found?.last ?? null
-        sums = { events: sums.events + (found?.events ?? 0), bytes: sums.bytes + (found?.bytes ?? 0) }
+        sums = {
+          events: sums.events + (found?.events ?? 0),
+          bytes: sums.bytes + (found?.bytes ?? 0),
+          last: last ?? sums.last,
+        }
       }
       return sums
     })
 
-  /** The events of some runs: how many, and how much they hold. */
+  /** The events of some runs: how many, how much they hold, and the greatest of their numbers. */
   const eventsOf = (members: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       const having = yield* Effect.forEach(pieces(members), (some) => look(() => withEvents(some)))
       const sums = yield* Effect.forEach(having.flat(), eventsOfRun)
-      return sums.reduce((all, one) => ({ events: all.events + one.events, bytes: all.bytes + one.bytes }), {
-        events: 0,
-        bytes: 0,
-      })
+      return sums.reduce(
+        (all, one) => ({
+          events: all.events + one.events,
+          bytes: all.bytes + one.bytes,
+          last: Math.max(all.last, one.last),
+        }),
+        { events: 0, bytes: 0, last: 0 },
+      )
     })
 
   /** The family of a run; undefined when `first` is not the oldest of its rows after `since`, so that each family is met once. */
@@ -180,7 +191,7 @@ export const make = (database: Database, looking: Look) => {
     Effect.gen(function* () {
       const members = yield* membersOf(first.run_id)
       let holds: Pruned = { ...NOTHING, runs: 1 }
-      let [bodyBytes, isRunning, newest, heard] = [0, false, "", ""]
+      let [bodyBytes, isRunning, newest, heard, lastRow] = [0, false, "", "", 0]
       let page = yield* look(() => rows.page(members, Rows.BEGINNING))
       for (;;) {
         for (const row of page.rows) {
@@ -190,13 +201,14 @@ export const make = (database: Database, looking: Look) => {
           isRunning ||= row.status === "running"
           newest = later(newest, row.created_at)
           heard = later(heard, row.received_at)
+          lastRow = Math.max(lastRow, row.id)
         }
         const { next } = page
         if (next === null) break
         page = yield* look(() => rows.page(members, next))
       }
+      const { events, bytes, last } = yield* eventsOf(members)
       for (const some of pieces(members)) heard = later(heard, yield* look(() => heardOf(some)))
-      const { events, bytes } = yield* eventsOf(members)
       return {
         members,
         holds: add(holds, { ...NOTHING, events, bytes }),
@@ -204,6 +216,8 @@ export const make = (database: Database, looking: Look) => {
         isRunning,
         newest,
         heard,
+        lastRow,
+        lastEvent: last,
       }
     })
 
@@ -228,6 +242,6 @@ export const make = (database: Database, looking: Look) => {
     eventsOf,
     withEvents: (some: ReadonlyArray<string>) => look(() => withEvents(some)),
     /** The rows of some runs from where the last page ended. */
-    rowsOf: (members: ReadonlyArray<string>, at: Rows.Turn) => look(() => rows.eventIds(members, at)),
+    rowsOf: (members: ReadonlyArray<string>, at: Rows.Turn) => look(() => rows.names(members, at)),
   }
 }

@@ -45,6 +45,14 @@ export interface Measured {
 const MEASURES = `id, created_at, received_at, job_type, status, ${bytesOf(TEXTS)} AS bytes, ${bytesOf(BODIES)} AS bodies,
   CASE WHEN bears = 1 THEN cost_nanousd END AS cost, cost_status`
 
+/** Which row it is. */
+export interface Named {
+  readonly id: number
+  readonly created_at: string
+  readonly event_id: string
+  readonly run_id: string
+}
+
 /** What a row holds. */
 export const held = ({ job_type, bytes, cost, cost_status }: Measured, callJobType: string): Pruned => {
   const isCall = job_type === callJobType
@@ -88,8 +96,6 @@ export const make = (database: Database) => {
 
   return {
     page: walk<Measured>(MEASURES),
-    eventIds: walk<{ readonly id: number; readonly created_at: string; readonly event_id: string }>(
-      "id, created_at, event_id",
-    ),
+    names: walk<Named>("id, created_at, event_id, run_id"),
   }
 }

@@ -10,7 +10,8 @@ import { cellsOf, placeOf, type Row, withCells } from "./RunStoreSqlRows.js"
 export const TABLES: ReadonlyArray<string> = [
   `CREATE TABLE revisions (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    last INTEGER NOT NULL
+    last INTEGER NOT NULL,
+    store TEXT NOT NULL
   )`,
   `CREATE TABLE rollups (
     span TEXT NOT NULL,

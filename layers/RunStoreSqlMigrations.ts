@@ -187,7 +187,8 @@ const PRUNING = [
 
 /**
  * A number for every change of a row, the mark of the calls that bear tokens and cost, and sums kept beside the rows; with
- * indexes that give the newest rows in order. A row that was there before this step has its own number as its last change's.
+ * indexes that give the newest rows in order. A row that was there before this step has its own number as its last change's. The numbers
+ * are those of one store, which has a name by chance.
  */
 const sums = (sql: Connection) =>
   Effect.gen(function* () {
@@ -198,7 +199,7 @@ const sums = (sql: Connection) =>
       "UPDATE runs SET revision = id",
       ...Sums.TABLES,
       ...PRUNING,
-      "INSERT INTO revisions (id, last) SELECT 1, coalesce(max(id), 0) FROM runs",
+      "INSERT INTO revisions (id, last, store) SELECT 1, coalesce(max(id), 0), lower(hex(randomblob(16))) FROM runs",
     )
     yield* Sums.fill(sql)
     yield* statements(...INDEXES)

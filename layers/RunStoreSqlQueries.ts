@@ -1,15 +1,17 @@
 import type { Page } from "../services/RunStore.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import { type Database, type Query, WHILE_WANTED } from "./RunStoreSqlDatabase.js"
+import { type Bytes, PageBytes, TooLarge } from "./RunStoreSqlPageBytes.js"
 import { RUN_SELECTION, type RunRow, toRecord } from "./RunStoreSqlRows.js"
 import { TEXT_SELECTION, toText } from "./RunStoreSqlRowText.js"
 import { all, type Condition, given, isAnswered, newestFirst, where } from "./RunStoreSqlWhere.js"
 
 export type Cursor = NonNullable<Page["after"]>
 
-/** Some rows as JSON text, and where the next page begins; `next` is absent when these were the last. */
-export interface RowsText {
-  readonly rows: ReadonlyArray<string>
+/** Some rows as JSON, separated, and where the next page begins; `next` is absent when these were the last. */
+export interface RowsBytes {
+  readonly json: Bytes
+  readonly rows: number
   readonly next: Cursor | undefined
 }
 
@@ -18,6 +20,15 @@ export const GLANCE = 1000
 
 /** A page that the thread that writes may read itself. */
 export const SHORT_PAGE = 200
+
+/** Bytes that such a page may have: some milliseconds of work. */
+const SHORT_BYTES = 1024 * 1024
+
+/** Bytes after which a page of a stream ends, whatever its limit: what its reader holds. */
+const PART_BYTES = 8 * 1024 * 1024
+
+/** Bytes of a page that has to be whole: beyond, it would take the memory that everybody else works in. */
+const MOST_BYTES = 256 * 1024 * 1024
 
 interface Place {
   readonly id: number
@@ -101,31 +112,79 @@ export const countByRows = (db: Database, filter: RunFilter): number => {
 const ROW = `SELECT ${RUN_SELECTION} FROM runs WHERE id = ?`
 const ROW_TEXT = `SELECT ${TEXT_SELECTION} FROM runs WHERE id = ?`
 
-const textAt = (db: Database, { id }: Place): ReadonlyArray<string> => {
-  db.checkWanted()
-  return db.values({ text: ROW_TEXT, values: [id] }).map(toText)
-}
+/** How large a row is, told without reading it: its long columns. */
+const WEIGHT = ["metrics_json", "context_json", "exact_json", "input_summary", "output_summary", "error_summary"]
+  .map((column) => `coalesce(octet_length(${column}), 0)`)
+  .join(" + ")
+const LIGHT_ROW_TEXT = `${ROW_TEXT} AND ${WEIGHT} <= ?`
+
+/** A page of so many rows; one that is a `part` of a stream may end earlier, when its rows are large. */
+export type BoundedPage = Page & { readonly limit: number; readonly part?: boolean }
+
+const nextOf = ({ id, created_at }: Place): Cursor => ({ createdAt: created_at, id })
 
 /** The rows at some places, `limit` of them; one place more tells that others follow. */
-const textsAt = (db: Database, found: ReadonlyArray<Place>, limit: number): RowsText => {
-  const here = found.slice(0, limit)
-  const last = here.at(-1)
+const rowsAt = (
+  db: Database,
+  found: ReadonlyArray<Place>,
+  { limit, part = false }: BoundedPage,
+  separator: string,
+): RowsBytes => {
+  const out = new PageBytes(separator)
+  let looked = 0
+  let last: Place | undefined
+  for (const place of found.slice(0, limit)) {
+    if (part && out.length >= PART_BYTES) break
+    db.checkWanted()
+    for (const values of db.values({ text: ROW_TEXT, values: [place.id] })) out.row(toText(values))
+    if (!part && out.length > MOST_BYTES)
+      throw new TooLarge(`${limit} rows are more than ${MOST_BYTES} bytes: ask for fewer rows at a time`)
+    looked += 1
+    last = place
+  }
   return {
-    rows: here.flatMap((place) => textAt(db, place)),
-    next: found.length > limit && last !== undefined ? { createdAt: last.created_at, id: last.id } : undefined,
+    json: out.done(),
+    rows: out.rows,
+    next: found.length > looked && last !== undefined ? nextOf(last) : undefined,
   }
 }
 
-export type BoundedPage = Page & { readonly limit: number }
+/** The same when all are small; `undefined` when they are not. */
+const smallRowsAt = (
+  db: Database,
+  found: ReadonlyArray<Place>,
+  limit: number,
+  separator: string,
+): RowsBytes | undefined => {
+  const here = found.slice(0, limit)
+  const out = new PageBytes(separator)
+  for (const { id } of here) {
+    const [values] = db.values({ text: LIGHT_ROW_TEXT, values: [id, SHORT_BYTES - out.length] })
+    if (values === undefined) return undefined
+    out.row(toText(values))
+    if (out.length > SHORT_BYTES) return undefined
+  }
+  const last = here.at(-1)
+  return {
+    json: out.done(),
+    rows: out.rows,
+    next: found.length > limit && last !== undefined ? nextOf(last) : undefined,
+  }
+}
 
 const oneMore = (page: BoundedPage): Page => ({ ...page, limit: page.limit + 1 })
 
 /** One page of rows, newest first, on one snapshot. */
-export const page = (db: Database, filter: RunFilter, wanted: BoundedPage): RowsText =>
-  db.snapshot(() => textsAt(db, db.all<Place>(places(filter, oneMore(wanted))), wanted.limit))
+export const page = (db: Database, filter: RunFilter, wanted: BoundedPage, separator: string): RowsBytes =>
+  db.snapshot(() => rowsAt(db, db.all<Place>(places(filter, oneMore(wanted))), wanted, separator))
 
-/** The same, when few rows need to be met for it; `undefined` when it may take long. */
-export const pageAtGlance = (db: Database, filter: RunFilter, wanted: BoundedPage): RowsText | undefined => {
+/** The same, when few and small rows need to be met for it; `undefined` when it may take long. */
+export const pageAtGlance = (
+  db: Database,
+  filter: RunFilter,
+  wanted: BoundedPage,
+  separator: string,
+): RowsBytes | undefined => {
   if (wanted.limit > SHORT_PAGE || (wanted.offset ?? 0) > GLANCE) return undefined
   return db.snapshot(() => {
     const found = db.all<Place>(places(filter, oneMore(wanted), GLANCE))
@@ -133,7 +192,7 @@ export const pageAtGlance = (db: Database, filter: RunFilter, wanted: BoundedPag
       found.length > wanted.limit ||
       isAnswered(filter, newestFirst(filter)) ||
       held(db, filter, wanted, GLANCE + 1) <= GLANCE
-    return isKnown ? textsAt(db, found, wanted.limit) : undefined
+    return isKnown ? smallRowsAt(db, found, wanted.limit, separator) : undefined
   })
 }
 

@@ -23,7 +23,11 @@ const MEMORY_MIB = 1024
 /** Reads of some seconds may be in hand at once so often; brief ones have a thread that never does anything else. */
 const LONG_AT_ONCE = 2
 
+/** Reads that wait in one lane: beyond them another one would be answered after its asker has left. */
+const MOST_WAITING = 256
+
 const CLOSED = "the store was closed"
+const BUSY = `${MOST_WAITING} reads wait already: ask again later`
 
 /** Reads that wait for one of some threads, in their order: what waits can still be taken back. */
 class Lane {
@@ -45,6 +49,7 @@ class Lane {
 
   put(job: Job): void {
     if (this.isStopped) job.end(failed(CLOSED))
+    else if (this.waiting.length >= MOST_WAITING) job.end(failed(BUSY, "busy"))
     else {
       this.waiting.push(job)
       this.next()
@@ -81,7 +86,8 @@ class Lane {
 
 /**
  * Threads, each with a connection of its own, for reads that may take long, so that nothing else waits for them: one for what
- * ends soon whatever the store holds, and two for the rest. Reads of a lane take their turns. One that is interrupted while it
+ * ends soon whatever the store holds, and two for the rest. Reads of a lane take their turns; beyond some
+ * hundreds that wait, another one fails at once. One that is interrupted while it
  * waits is never begun, and one that is in hand is ended. A thread that dies fails the read in hand and is started anew with the
  * next; one that died before its first answer takes all that wait along, lest it be started without end. They end with the scope.
  */

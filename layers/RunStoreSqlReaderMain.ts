@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads"
 import * as Database from "./RunStoreSqlDatabase.js"
+import { TooLarge } from "./RunStoreSqlPageBytes.js"
 import type { Asked, Start, Told } from "./RunStoreSqlReaderThread.js"
 import * as Reads from "./RunStoreSqlReads.js"
 
@@ -21,7 +22,7 @@ const answered = ({ id, read }: Asked): Told => {
     database.checkWanted()
     return { id, got: Reads.answer(database, read.kind, read.asks) }
   } catch (cause) {
-    return { id, failed: reasonOf(cause) }
+    return { id, failed: reasonOf(cause), ...(cause instanceof TooLarge ? { isTooLarge: true } : {}) }
   }
 }
 

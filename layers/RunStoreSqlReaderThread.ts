@@ -13,7 +13,7 @@ export interface Asked {
 /** What the thread says to it. */
 export type Told =
   | { readonly id: number; readonly got: Reads[Kind]["gets"] }
-  | { readonly id: number; readonly failed: string }
+  | { readonly id: number; readonly failed: string; readonly isTooLarge?: boolean }
 
 /** What the thread is started with: one 32-bit number in shared memory names the read that nobody waits for any more. */
 export interface Start {
@@ -21,15 +21,22 @@ export interface Start {
   readonly takenBack: SharedArrayBuffer
 }
 
-/** A read that could not be done: the database failed it, or its thread died. */
-export class ReaderError extends Data.TaggedError("ReaderError")<{ readonly message: string }> {}
+/**
+ * A read that could not be done: the database failed it, or its thread died; by its reason the answer would be too large for
+ * good, or too many reads wait already.
+ */
+export class ReaderError extends Data.TaggedError("ReaderError")<{
+  readonly message: string
+  readonly reason?: "too large" | "busy" | undefined
+}> {}
 
 export interface Job {
   readonly read: Read
   readonly end: (outcome: Effect.Effect<Reads[Kind]["gets"], ReaderError>) => void
 }
 
-export const failed = (message: string) => Effect.fail(new ReaderError({ message }))
+export const failed = (message: string, reason?: ReaderError["reason"]) =>
+  Effect.fail(new ReaderError({ message, reason }))
 
 export interface Options {
   readonly path: string
@@ -139,7 +146,11 @@ export class ReaderThread {
   private hear(told: Told): void {
     this.hasAnswered = true
     this.worker?.unref()
-    this.endJob("got" in told ? Effect.succeed(told.got) : failed(told.failed))
+    this.endJob(
+      "got" in told
+        ? Effect.succeed(told.got)
+        : failed(told.failed, told.isTooLarge === true ? "too large" : undefined),
+    )
     this.options.onFree()
   }
 

@@ -3,15 +3,16 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { RunStoreError, RunStoreService, StoreInfo } from "../services/RunStore.js"
+import { RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
 import type { RunFilter, RunRecord } from "../src/domain/Run.js"
 import type { Metadata, StatsGroup } from "../src/domain/Stats.js"
 import * as Counts from "./RunStoreSqlCounts.js"
 import type { Database } from "./RunStoreSqlDatabase.js"
 import * as Events from "./RunStoreSqlEvents.js"
+import { bytes } from "./RunStoreSqlPageBytes.js"
 import * as Queries from "./RunStoreSqlQueries.js"
 import * as Reader from "./RunStoreSqlReader.js"
-import { bytes, type Kind, type Reads, type RowsBytes, rowsBytes } from "./RunStoreSqlReads.js"
+import type { Kind, Reads } from "./RunStoreSqlReads.js"
 
 /** Rows of a stream that are read at once: what its reader holds, and as long as it keeps a snapshot of the database. */
 const STREAM_ROWS = 500
@@ -38,6 +39,12 @@ const decoder = new TextDecoder()
 const rowsOf = ({ json }: { readonly json: Uint8Array }): ReadonlyArray<RunRecord> =>
   JSON.parse(`[${decoder.decode(json)}]`)
 
+/** What has a reason is no fault of the disk, and says what to do itself. */
+const reasoned = (operation: string, error: Reader.ReaderError): Reader.ReaderError | RunStoreError => {
+  const { message, reason } = error
+  return reason === undefined ? error : new RunStoreError({ operation, message, reason, cause: error })
+}
+
 /**
  * Reads that end within a few milliseconds whatever the store holds are done on the thread that writes; every other goes to a
  * thread that reads, where they take turns.
@@ -50,7 +57,7 @@ export const make = ({ info, database, translated }: Options): Effect.Effect<Rea
       translated(operation)(Effect.try(() => query(database)))
 
     const there = <K extends Kind>(operation: string, kind: K, asks: Reads[K]["asks"]) =>
-      translated(operation)(reader.ask(kind, asks))
+      translated(operation)(Effect.mapError(reader.ask(kind, asks), (error) => reasoned(operation, error)))
 
     /** Here when it is known to be short, there when it may be long. */
     const either = <K extends Kind>(
@@ -69,24 +76,24 @@ export const make = ({ info, database, translated }: Options): Effect.Effect<Rea
       filter: RunFilter,
       wanted: Queries.BoundedPage,
       separator: string,
-    ): Effect.Effect<RowsBytes, RunStoreError> =>
-      either(
-        "list runs",
-        (db) => {
-          const found = Queries.pageAtGlance(db, filter, wanted)
-          return found === undefined ? undefined : rowsBytes(found, separator)
-        },
-        "page",
-        { filter, page: wanted, separator },
-      )
+    ): Effect.Effect<Queries.RowsBytes, RunStoreError> =>
+      either("list runs", (db) => Queries.pageAtGlance(db, filter, wanted, separator), "page", {
+        filter,
+        page: wanted,
+        separator,
+      })
 
-    const pages = (filter: RunFilter, offset: number, separator: string): Stream.Stream<RowsBytes, RunStoreError> =>
-      Stream.paginateChunkEffect<Queries.BoundedPage, RowsBytes, RunStoreError, never>(
-        { limit: Queries.SHORT_PAGE, offset },
+    const pages = (
+      filter: RunFilter,
+      offset: number,
+      separator: string,
+    ): Stream.Stream<Queries.RowsBytes, RunStoreError> =>
+      Stream.paginateChunkEffect<Queries.BoundedPage, Queries.RowsBytes, RunStoreError, never>(
+        { limit: Queries.SHORT_PAGE, offset, part: true },
         (wanted) =>
           Effect.map(page(filter, wanted, separator), (found) => [
             found.rows === 0 ? Chunk.empty() : Chunk.of(found),
-            Option.map(Option.fromNullable(found.next), (after) => ({ limit: STREAM_ROWS, after })),
+            Option.map(Option.fromNullable(found.next), (after) => ({ limit: STREAM_ROWS, after, part: true })),
           ]),
       )
 

@@ -3,27 +3,18 @@ import type { RunFilter } from "../src/domain/Run.js"
 import type { GroupBy, Metadata, Metrics } from "../src/domain/Stats.js"
 import * as Counts from "./RunStoreSqlCounts.js"
 import type { Database } from "./RunStoreSqlDatabase.js"
+import { type Bytes, bytes } from "./RunStoreSqlPageBytes.js"
 import * as Queries from "./RunStoreSqlQueries.js"
 import * as Stats from "./RunStoreSqlStats.js"
 import * as Sums from "./RunStoreSqlSums.js"
 import * as Tree from "./RunStoreSqlTree.js"
 import { isAnswered, newestFirst } from "./RunStoreSqlWhere.js"
 
-/** JSON in UTF-8 that stands in memory of its own, so that it can change threads without being copied. */
-export type Bytes = Uint8Array<ArrayBuffer>
-
-/** Some rows as JSON, separated, and where the next page begins. */
-export interface RowsBytes {
-  readonly json: Bytes
-  readonly rows: number
-  readonly next: Queries.Cursor | undefined
-}
-
 /** A read that may take long, as it is put to the thread that reads; with the answer that it gets. */
 export interface Reads {
   readonly page: {
     readonly asks: { readonly filter: RunFilter; readonly page: Queries.BoundedPage; readonly separator: string }
-    readonly gets: RowsBytes
+    readonly gets: Queries.RowsBytes
   }
   readonly count: { readonly asks: { readonly filter: RunFilter }; readonly gets: number }
   readonly tree: { readonly asks: { readonly id: string }; readonly gets: Bytes | undefined }
@@ -58,20 +49,8 @@ export const isBrief = ({ kind, asks }: Read): boolean => {
   }
 }
 
-const encoder = new TextEncoder()
-
-/** A text as bytes. */
-export const bytes = (text: string): Bytes => encoder.encode(text)
-
-/** Rows as they are sent. */
-export const rowsBytes = ({ rows, next }: Queries.RowsText, separator: string): RowsBytes => ({
-  json: bytes(rows.join(separator)),
-  rows: rows.length,
-  next,
-})
-
 const answers: { readonly [K in Kind]: (db: Database, asks: Reads[K]["asks"]) => Reads[K]["gets"] } = {
-  page: (db, { filter, page, separator }) => rowsBytes(Queries.page(db, filter, page), separator),
+  page: (db, { filter, page, separator }) => Queries.page(db, filter, page, separator),
   count: (db, { filter }) => Counts.count(db, filter),
   tree: (db, { id }) => Tree.tree(db, id),
   stats: (db, { groupBy, filter }) => bytes(JSON.stringify(Stats.stats(db, groupBy, filter))),

@@ -5,13 +5,12 @@ import * as Effect from "effect/Effect"
 import type { RunStoreError } from "../services/RunStore.js"
 import type { PruneOptions } from "../services/StoreKeeping.js"
 import { add, NOTHING, type Pruned, type PrunePlace, type PruneStep } from "../src/domain/Pruning.js"
-import { fromMillis } from "../src/domain/Timestamp.js"
+import { fromMillis, parseMillis } from "../src/domain/Timestamp.js"
 import * as NextTurn from "./NextTurn.js"
-import * as Bodies from "./RunStoreSqlBodies.js"
 import type { Database } from "./RunStoreSqlDatabase.js"
 import * as Emptied from "./RunStoreSqlEmptied.js"
 import * as Families from "./RunStoreSqlFamilies.js"
-import * as Rows from "./RunStoreSqlFamilyRows.js"
+import * as Removal from "./RunStoreSqlRemoval.js"
 import type * as Space from "./RunStoreSqlSpace.js"
 import type * as Writes from "./RunStoreSqlWrites.js"
 
@@ -42,6 +41,9 @@ const OPERATION = "remove old runs"
 /** After so long emptying begins with the oldest run again, and a run that still is not quiet holds nothing up. */
 const PASS_MILLIS = 24 * 60 * 60 * 1000
 
+/** So long changes wait for the row that they are of, where no age is named. */
+const WAITING_MILLIS = 24 * 60 * 60 * 1000
+
 const NEXT_PHASE = { bodies: "rows", rows: "orphans", orphans: "compact" } as const
 
 const AGAIN = { ...Families.START, since: undefined }
@@ -66,18 +68,10 @@ const mayGo = (family: Families.Family, options: PruneOptions, phase: PrunePlace
 
 const justBefore = ({ created_at, id }: Families.First): Families.Place => ({ created_at, id: id - 1 })
 
-/** When each run's newest event of some was recorded. */
-const newest = (events: ReadonlyArray<{ readonly run_id: string; readonly ts: string }>) => {
-  const found = new Map<string, string>()
-  for (const { run_id, ts } of events) if (ts > (found.get(run_id) ?? "")) found.set(run_id, ts)
-  return JSON.stringify([...found])
-}
-
 /** Removes what is to go, a step at a time; see `StoreKeeping.prune`. */
 export const make = ({ sql, database, writes, space, transact, alone, isFull, look }: Desk) => {
   const families = Families.make(database, look)
   const emptied = Emptied.make(sql, database)
-  const empty = Bodies.make(sql, writes)
 
   const atOnce = () => (isFull() ? AT_ONCE_WHEN_FULL : AT_ONCE)
 
@@ -90,69 +84,14 @@ export const make = ({ sql, database, writes, space, transact, alone, isFull, lo
   const step = <A>(work: Effect.Effect<A, SqlError>) =>
     transact(OPERATION, work).pipe(Effect.zipLeft(foldedWhenFull), Effect.zipLeft(NextTurn.nextTurn))
 
-  /** Up to which event they went stays known, so that one that is sent again does not count as another. */
-  const removeSomeEvents = (members: string) =>
-    Effect.gen(function* () {
-      const removed = yield* sql<{ readonly run_id: string; readonly ts: string }>`DELETE FROM events
-        WHERE id IN (SELECT id FROM events WHERE run_id IN (SELECT value FROM json_each(${members})) LIMIT ${atOnce()})
-        RETURNING run_id, ts`
-      yield* sql`UPDATE run_logs SET let_go_to = max(coalesce(let_go_to, ''), gone.ts)
-        FROM (SELECT value ->> 0 AS run_id, value ->> 1 AS ts FROM json_each(${newest(removed)})) AS gone
-        WHERE run_logs.run_id = gone.run_id`
-      return removed.length
-    })
+  const removal = Removal.make({ sql, writes, families, step, atOnce })
 
-  const removeEvents = (members: ReadonlyArray<string>) =>
-    Effect.forEach(
-      Families.pieces(members),
-      (some) =>
-        Effect.flatMap(families.withEvents(some), (those) =>
-          those.length === 0
-            ? Effect.void
-            : Effect.repeat(step(removeSomeEvents(JSON.stringify(those))), { until: (removed) => removed === 0 }),
-        ),
-      { discard: true },
+  /** False when it came to life meanwhile. */
+  const take = (family: Families.Family, { goal, quietSince }: PruneOptions, phase: PrunePlace["phase"]) =>
+    removal.take(
+      { ...family, quietSince, before: goal.kind === "age" ? goal.before : null },
+      phase === "bodies" ? "bodies" : "rows",
     )
-
-  /** What is known of runs besides their rows. */
-  const forget = (members: ReadonlyArray<string>) =>
-    Effect.forEach(
-      Families.pieces(members),
-      (some) => {
-        const those = JSON.stringify(some)
-        return step(
-          sql`DELETE FROM client_reports WHERE run_id IN (SELECT value FROM json_each(${those}))`.pipe(
-            Effect.zipRight(sql`DELETE FROM run_logs WHERE run_id IN (SELECT value FROM json_each(${those}))
-              AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.run_id = run_logs.run_id)`),
-          ),
-        )
-      },
-      { discard: true },
-    )
-
-  /** Rows that came to life since they were judged stay. */
-  const removeRows = (eventIds: ReadonlyArray<string>) =>
-    Effect.gen(function* () {
-      const ended = yield* sql<{ readonly event_id: string }>`SELECT event_id FROM runs
-        WHERE event_id IN (SELECT value FROM json_each(${JSON.stringify(eventIds)})) AND status <> 'running'`
-      yield* writes.removeRows(ended.map(({ event_id }) => event_id))
-    })
-
-  /** From the furthest descendants on, so that what is left after a stop still has its parents. */
-  const take = ({ members }: Families.Family, phase: PrunePlace["phase"]) =>
-    Effect.gen(function* () {
-      yield* removeEvents(members)
-      const work = phase === "bodies" ? empty : removeRows
-      const fromLast = members.toReversed()
-      let turn: Rows.Turn | null = Rows.BEGINNING
-      while (turn !== null) {
-        const page: Rows.Page<{ readonly event_id: string }> = yield* families.rowsOf(fromLast, turn)
-        const eventIds = page.rows.map(({ event_id }) => event_id)
-        yield* Effect.forEach(Families.pieces(eventIds, atOnce()), (some) => step(work(some)), { discard: true })
-        turn = page.next
-      }
-      if (phase === "rows") yield* forget(members)
-    })
 
   const isEnough = ({ goal, dryRun }: PruneOptions, spared: number) =>
     goal.kind === "age"
@@ -188,7 +127,10 @@ export const make = ({ sql, database, writes, space, transact, alone, isFull, lo
           reached = justBefore(first)
           break
         }
-        if (!dryRun) yield* take(family, place.phase)
+        if (!dryRun && !(yield* take(family, options, place.phase))) {
+          waitsFor ??= first
+          continue
+        }
         pruned = add(pruned, share(family, place, dryRun && goal.kind === "size"))
       }
       if (waitsFor !== undefined) reached = justBefore(waitsFor)
@@ -196,16 +138,31 @@ export const make = ({ sql, database, writes, space, transact, alone, isFull, lo
       return { pruned, end: isLast ? null : end }
     })
 
-  const removeOrphans = ({ goal, quietSince, dryRun }: PruneOptions) =>
+  /** The changes that wait for a row go too, when it has not come for so long. */
+  const removeWaiting = ({ goal, quietSince }: PruneOptions, before: string) => {
+    const latest =
+      goal.kind === "age" ? before : fromMillis(Math.max(0, (parseMillis(quietSince) ?? 0) - WAITING_MILLIS))
+    const some = Effect.suspend(
+      () => sql`DELETE FROM pending_updates
+        WHERE id IN (SELECT id FROM pending_updates WHERE received_at < ${latest} ORDER BY id LIMIT ${atOnce()})
+        RETURNING id`,
+    )
+    return Effect.repeat(step(some), { until: (removed) => removed.length === 0 })
+  }
+
+  const removeOrphans = (options: PruneOptions) =>
     Effect.gen(function* () {
+      const { goal, quietSince, dryRun } = options
       const before = goal.kind === "age" && goal.before < quietSince ? goal.before : quietSince
       const found = yield* families.orphans(before, ORPHANS_AT_ONCE)
-      const { events, bytes } = yield* families.eventsOf(found)
-      if (!dryRun && found.length > 0) {
-        yield* removeEvents(found)
-        yield* forget(found)
+      const { events, bytes, last } = yield* families.eventsOf(found)
+      const judged = { members: found, lastRow: 0, lastEvent: last, quietSince: before, before: null }
+      const areQuiet = dryRun || (yield* removal.removeEvents(judged))
+      if (!areQuiet) return { pruned: NOTHING, more: true }
+      if (!dryRun) {
+        yield* removal.forget(judged)
+        yield* removeWaiting(options, before)
       }
-      if (!dryRun && goal.kind === "age") yield* step(sql`DELETE FROM pending_updates WHERE received_at < ${before}`)
       const pruned: Pruned = { ...NOTHING, events, bytes }
       return { pruned, more: !dryRun && found.length === ORPHANS_AT_ONCE }
     })

@@ -12,6 +12,9 @@ const PAGES_AT_ONCE_WHEN_FULL = 20
 
 const INCREMENTAL = 2
 
+/** The driver's own. */
+const BUSY_MILLIS = 5000
+
 interface Pages {
   readonly pages: number
   readonly free: number
@@ -49,8 +52,17 @@ export const make = (sql: SqlClient.SqlClient, path: string) => {
       return free > most
     })
 
-  /** Folds the log into the file and cuts it off, as far as no reader is in the way; outside of any transaction. */
-  const fold: Effect.Effect<void, SqlError> = Effect.asVoid(sql`PRAGMA wal_checkpoint(TRUNCATE)`)
+  const busyTimeout = (millis: number) => sql`PRAGMA busy_timeout = ${sql.literal(String(millis))}`
+
+  /**
+   * Folds the log into the file and cuts it off, as far as no reader is in the way; outside of any transaction. It waits for none:
+   * the driver would do so on this thread.
+   */
+  const fold: Effect.Effect<void, SqlError> = Effect.acquireUseRelease(
+    Effect.zipLeft(sql<{ readonly timeout: number }>`PRAGMA busy_timeout`, busyTimeout(0)),
+    () => Effect.asVoid(sql`PRAGMA wal_checkpoint(TRUNCATE)`),
+    ([before]) => Effect.ignore(busyTimeout(before?.timeout ?? BUSY_MILLIS)),
+  )
 
   /** Writes the file anew; outside of any transaction. */
   const rewrite: Effect.Effect<void, SqlError> = sql`PRAGMA auto_vacuum = INCREMENTAL`.pipe(

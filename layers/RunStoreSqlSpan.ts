@@ -16,7 +16,10 @@ export interface Parts {
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-const isThere = ({ from, to }: Range): boolean => from < to
+/** The first instant past the year 9999, which no stored one reaches. */
+const NEVER = 253_402_300_800_000
+
+const isThere = ({ from, to }: Range): boolean => from < Math.min(to, NEVER)
 
 /** The whole units within a range, and what is left before and after them. */
 const cut = (
@@ -27,7 +30,7 @@ const cut = (
   const to = Math.floor(range.to / unit) * unit
   if (from >= to) return { whole: [], left: [range].filter(isThere) }
   return {
-    whole: [{ from, to }],
+    whole: [{ from, to }].filter(isThere),
     left: [
       { from: range.from, to: from },
       { from: to, to: range.to },
@@ -50,9 +53,6 @@ export const parts = (from: string | undefined, to: string | undefined, hourly: 
     rest: byHour.left,
   }
 }
-
-/** The first instant past the year 9999, which no stored one reaches. */
-const NEVER = 253_402_300_800_000
 
 /** A bound as it is stored, or nothing where there is none. */
 export const bound = (millis: number): string | undefined =>

@@ -3,6 +3,7 @@ import type { CallMeasure } from "../src/domain/CallMeasure.js"
 import * as RunGrowth from "../src/domain/RunGrowth.js"
 import { type Database, WHILE_WANTED } from "./RunStoreSqlDatabase.js"
 import { JsonBytes } from "./RunStoreSqlJsonBytes.js"
+import { TooLarge } from "./RunStoreSqlPageBytes.js"
 import { JSON_EXPRESSION, writeRow } from "./RunStoreSqlRowText.js"
 
 const COLUMNS = [
@@ -158,7 +159,7 @@ const familyOf = (db: Database, runId: string): ReadonlyArray<Row> => {
       rows.push(row)
     }
     if (bytes > MOST_BYTES)
-      throw new Error(`the tree of ${runId} is larger than ${MOST_BYTES} bytes: list its runs page by page instead`)
+      throw new TooLarge(`the tree of ${runId} is larger than ${MOST_BYTES} bytes: list its runs page by page instead`)
   }
   db.checkWanted()
   return rows

@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, openSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import * as nodePath from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
@@ -34,12 +34,17 @@ export interface Held {
 const MAX_BYTES = 4096
 const PRIVATE_FOLDER = 0o700
 
-/** The database's own path, however many links lead to it: else two names of one file would be two locks. */
+/**
+ * The database's own path, however many links lead to it: else two names of one file would be two locks. The file is made when it
+ * is not there, since a link that leads nowhere yet has no path of its own.
+ */
 const ownPath = (path: string): string => {
   const absolute = nodePath.resolve(path)
-  if (existsSync(absolute)) return realpathSync(absolute)
-  Folder.ensure(nodePath.dirname(absolute), PRIVATE_FOLDER)
-  return nodePath.join(realpathSync(nodePath.dirname(absolute)), nodePath.basename(absolute))
+  if (!existsSync(absolute)) {
+    Folder.ensure(nodePath.dirname(absolute), PRIVATE_FOLDER)
+    closeSync(openSync(absolute, "a+", PrivateFile.MODE))
+  }
+  return realpathSync(absolute)
 }
 
 /**

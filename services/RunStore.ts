@@ -13,8 +13,11 @@ import type { StoreKeeping } from "./StoreKeeping.js"
 export class RunStoreError extends Schema.TaggedError<RunStoreError>()("RunStoreError", {
   operation: Schema.String,
   message: Schema.String,
-  /** `full`: there is no room on the disk; reads go on, and writes are let in again by themselves once there is. */
-  reason: Schema.optional(Schema.Literal("full")),
+  /**
+   * `full`: there is no room on the disk; reads go on, and writes are let in again by themselves once there is. `too large`: the
+   * answer would be larger than one may be, also the next time. `busy`: too many reads wait already.
+   */
+  reason: Schema.optional(Schema.Literal("full", "too large", "busy")),
   cause: Schema.optional(Schema.Defect),
 }) {}
 
@@ -91,10 +94,11 @@ export interface RunsPage {
 
 /** Answers as JSON in UTF-8. Reads take turns; one that is interrupted while it waits is never begun. */
 export interface RunsJson {
+  /** Fails as `too large` beyond 256 MiB: ask for fewer rows. */
   readonly page: (filter: RunFilter, page: Page & { readonly limit: number }) => Effect.Effect<RunsPage, RunStoreError>
   /**
    * Every match from `offset` on, newest first, `separator` (a comma) between each two: page by page, so that neither the rows
-   * nor a snapshot of the store are held longer than a page is read.
+   * nor a snapshot of the store are held longer than a page is read. A page ends early when its rows are large.
    */
   readonly rows: (
     filter: RunFilter,

@@ -12,18 +12,12 @@ import { RunTreeNode } from "../domain/RunTree.js"
 import { Metadata, MetricsReply, StatsGroup } from "../domain/Stats.js"
 import { Integrity } from "../domain/StoreCondition.js"
 import { VERSION } from "../domain/Version.js"
-import { invalid, refused } from "./ApiErrors.js"
+import { answerTooLarge, badRequest, invalid, notFound, notJson, tooLarge, tooSlow, unavailable } from "./ApiErrors.js"
 import { AssociateQuery, EventsQuery, ListQuery, StatsQuery, StreamQuery } from "./ApiQueries.js"
 import { MaintenanceGroup } from "./MaintenanceApi.js"
 
 /** Most runs of one batch. */
 export const MAX_BATCH = 1000
-
-const badRequest = refused(400, "The request cannot be understood")
-const notFound = refused(404, "There is no such run")
-const tooLarge = refused(413, "The body is too large")
-const notJson = refused(415, "The body is not application/json")
-const unavailable = refused(503, "The store cannot do this now; ask again later")
 
 const described = (path: string, summary: string) => OpenApi.annotations({ summary, description: path })
 
@@ -84,7 +78,6 @@ export const OperationsRequest = Schema.Struct({
   client: Schema.optional(ClientReport),
 }).annotations({ identifier: "OperationsRequest" })
 
-const eventStream = HttpApiSchema.Text({ contentType: "text/event-stream" })
 const html = HttpApiSchema.Text({ contentType: "text/html" })
 const id = HttpApiSchema.param("id", Schema.String)
 
@@ -135,6 +128,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
     HttpApiEndpoint.post("createRun", "/api/v1/runs")
       .setPayload(RunCreate)
       .addError(badRequest)
+      .addError(tooSlow)
       .addError(tooLarge)
       .addError(notJson)
       .addError(invalid)
@@ -146,22 +140,21 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
     HttpApiEndpoint.post("createRuns", "/api/v1/runs/batch")
       .setPayload(BatchRequest)
       .addError(badRequest)
+      .addError(tooSlow)
       .addError(tooLarge)
       .addError(notJson)
       .addError(invalid)
       .addSuccess(BatchReply)
       .addSuccess(BatchReply.annotations(HttpApiSchema.annotations({ status: 201 })))
       .annotateContext(
-        described(
-          "One bad run never rejects its neighbours. The bare array answers 200, the object 201.",
-          "Record runs",
-        ),
+        described("One bad run rejects no other. The bare array answers 200, the object 201.", "Record runs"),
       ),
   )
   .add(
     HttpApiEndpoint.patch("updateRun")`/api/v1/runs/${id}`
       .setPayload(RunPatch)
       .addError(badRequest)
+      .addError(tooSlow)
       .addError(tooLarge)
       .addError(notJson)
       .addError(invalid)
@@ -178,6 +171,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
     HttpApiEndpoint.get("listRuns", "/api/v1/runs")
       .setUrlParams(ListQuery)
       .addError(badRequest)
+      .addError(answerTooLarge)
       .addError(invalid)
       .addSuccess(Schema.Array(RunRecord))
       .annotateContext(
@@ -197,6 +191,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
     HttpApiEndpoint.get("getTree")`/api/v1/runs/${id}/tree`
       .addSuccess(RunTreeNode)
       .addError(notFound)
+      .addError(answerTooLarge)
       .annotateContext(
         described("Tokens, cost and errors are rolled up; only calls bear cost.", "A run with what ran inside it"),
       ),
@@ -231,6 +226,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
       .setUrlParams(AssociateQuery)
       .setPayload(CommitAssociation)
       .addError(badRequest)
+      .addError(tooSlow)
       .addError(tooLarge)
       .addError(notJson)
       .addError(invalid)
@@ -246,7 +242,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
   .add(
     HttpApiEndpoint.get("getStream", "/api/v1/stream")
       .setUrlParams(StreamQuery)
-      .addSuccess(eventStream)
+      .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))
       .addError(badRequest)
       .annotateContext(
         described(
@@ -259,6 +255,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
     HttpApiEndpoint.post("applyOperations", "/api/v1/ops")
       .setPayload(OperationsRequest)
       .addError(badRequest)
+      .addError(tooSlow)
       .addError(tooLarge)
       .addError(notJson)
       .addError(invalid)

@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 
 /** The request was understood and refused, or cannot be served now; `detail` says why in words for people. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
-  status: Schema.Literal(400, 404, 413, 415, 503),
+  status: Schema.Literal(400, 404, 408, 413, 415, 503),
   detail: Schema.String,
 }) {}
 
@@ -35,3 +35,11 @@ export const invalid = Schema.transform(Issues, Schema.typeSchema(Invalid), {
   decode: ({ detail }) => new Invalid({ detail }),
   encode: ({ detail }) => ({ detail }),
 }).annotations(HttpApiSchema.annotations({ status: 422, description: "The request does not have the right shape" }))
+
+export const badRequest = refused(400, "The request cannot be understood")
+export const notFound = refused(404, "There is no such run")
+export const tooSlow = refused(408, "The body stopped coming")
+export const tooLarge = refused(413, "The body is too large")
+export const answerTooLarge = refused(413, "The answer would be too large")
+export const notJson = refused(415, "The body is not application/json")
+export const unavailable = refused(503, "The store cannot do this now; ask again later")

@@ -4,11 +4,12 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 
-const EXPOSED = "X-Total-Count, Link, X-Log-Head, X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After"
+const EXPOSED =
+  "X-Total-Count, Link, X-Log-Head, X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After, Preference-Applied"
 
 const PREFLIGHT = {
   "access-control-allow-methods": "GET, HEAD, POST, PATCH",
-  "access-control-allow-headers": "Authorization, Content-Type, Last-Event-ID, X-Request-Id",
+  "access-control-allow-headers": "Authorization, Content-Type, Last-Event-ID, Prefer, X-Request-Id",
   "access-control-max-age": "600",
 }
 

@@ -1,55 +1,88 @@
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { MAX_OPERATION_BYTES } from "../domain/Operation.js"
 import { problem } from "./Problems.js"
-import { MAX_BODY_BYTES } from "./RequestBody.js"
 
-/** What the server holds at a time of requests that write. */
+/** What the server holds at a time of requests that write, and how long one of them may send nothing. */
 export interface Limits {
   readonly bytes: number
   readonly requests: number
+  readonly stallMillis: number
 }
 
-export const LIMITS: Limits = { bytes: 64 * 1024 * 1024, requests: 2000 }
+export const LIMITS: Limits = { bytes: 64 * 1024 * 1024, requests: 2000, stallMillis: 10_000 }
+
+/** What a request counts before a byte of its body came: node reads that much of a connection ahead. */
+const AHEAD_BYTES = 64 * 1024
 
 const RETRY_AFTER_SECONDS = "1"
 
-const WRITES: ReadonlyArray<string> = ["POST", "PUT", "PATCH"]
+/** The answer to a write that does not fit beside those in hand. */
+export const FULL =
+  "The server has as many writes in hand as it can hold. Nothing of this one was taken: send it again."
 
-/** A body that does not say its size counts as a full batch of operations. */
-const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest): number => {
-  const declared = headers["content-length"]
-  return declared === undefined ? MAX_OPERATION_BYTES : Math.min(Number(declared), MAX_BODY_BYTES)
+export interface ShareService {
+  /** Counts bytes of the body that came; false when they do not fit beside what other requests hold. */
+  readonly take: (bytes: number) => boolean
+  /** How long the body may stand still, in milliseconds. */
+  readonly stallMillis: number
 }
 
+/** What the request in hand may hold of the server's memory. Whoever reads its body takes from it; it is given back at its end. */
+export class Share extends Context.Reference<Share>()("runledger/server/Share", {
+  defaultValue: (): ShareService => ({ take: () => true, stallMillis: LIMITS.stallMillis }),
+}) {}
+
+const WRITES: ReadonlyArray<string> = ["POST", "PUT", "PATCH"]
+
 /**
- * Lets writes in as long as the bodies of those in hand fit into memory, and asks the others to come back (503 with
- * `Retry-After`) before their body is read: the store writes as fast as it can, and what waits for it stays bounded. A request
- * that is alone is always let in.
+ * Lets writes in as long as what was received of those in hand fits into memory, and asks the others to come back (503 with
+ * `Retry-After`), before their body is read or as soon as it does not fit: the store writes as fast as it can, and what waits for
+ * it stays bounded. What a request only announces keeps nobody out. A request that is alone is always let in.
  */
 export const make = (limits: Limits = LIMITS): ((app: HttpApp.Default) => HttpApp.Default) => {
   let bytes = 0
   let requests = 0
+
+  const admitted = (app: HttpApp.Default): HttpApp.Default => {
+    let held = AHEAD_BYTES
+    let received = 0
+    let isRefused = false
+    bytes += held
+    requests += 1
+    const take = (count: number): boolean => {
+      const more = Math.max(0, received + count - held)
+      isRefused = requests > 1 && bytes + more > limits.bytes
+      if (isRefused) return false
+      received += count
+      held += more
+      bytes += more
+      return true
+    }
+    const given = Effect.sync(() => {
+      bytes -= held
+      requests -= 1
+    })
+    return app.pipe(
+      Effect.provideService(Share, { take, stallMillis: limits.stallMillis }),
+      Effect.map((response) => {
+        if (response.status === 408) return HttpServerResponse.setHeader(response, "connection", "close")
+        return isRefused ? HttpServerResponse.setHeader(response, "retry-after", RETRY_AFTER_SECONDS) : response
+      }),
+      Effect.ensuring(given),
+    )
+  }
+
   return (app) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       if (!WRITES.includes(request.method)) return app
-      const size = sizeOf(request)
-      if (requests > 0 && (requests >= limits.requests || bytes + size > limits.bytes)) {
+      if (requests > 0 && (requests >= limits.requests || bytes + AHEAD_BYTES > limits.bytes)) {
         NodeHttpServerRequest.toIncomingMessage(request).resume()
-        const detail =
-          "The server has as many writes in hand as it can hold. Nothing of this one was taken: send it again."
-        return Effect.succeed(problem(503, detail, { "retry-after": RETRY_AFTER_SECONDS }))
+        return Effect.succeed(problem(503, FULL, { "retry-after": RETRY_AFTER_SECONDS }))
       }
-      bytes += size
-      requests += 1
-      return Effect.ensuring(
-        app,
-        Effect.sync(() => {
-          bytes -= size
-          requests -= 1
-        }),
-      )
+      return admitted(app)
     })
 }

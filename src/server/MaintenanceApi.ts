@@ -41,6 +41,7 @@ export const MaintenanceGroup = HttpApiGroup.make("maintenance", { topLevel: tru
     HttpApiEndpoint.post("prune", "/api/v1/maintenance/prune")
       .setPayload(PruneRequest)
       .addError(refused(400, "The request cannot be understood"))
+      .addError(refused(408, "The body stopped coming"))
       .addError(refused(413, "The body is too large"))
       .addError(refused(415, "The body is not application/json"))
       .addError(invalid)

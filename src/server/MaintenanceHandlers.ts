@@ -17,6 +17,7 @@ import * as RequestBody from "./RequestBody.js"
 import * as Retention from "./Retention.js"
 import * as RunQuery from "./RunQuery.js"
 import { hidden } from "./StoreErrors.js"
+import * as WholeStream from "./WholeStream.js"
 
 const MAX_BODY_BYTES = 64 * 1024
 /** How long one request works: far below what clients wait for. */
@@ -57,7 +58,8 @@ const exported = (store: RunStoreService, query: ExportQuery) =>
       return yield* one(["query", "format"], `expected one of ${ExportFormat.literals.join(", ")}`)
     }
     const filter = yield* RunQuery.filter(query)
-    return HttpServerResponse.stream(Export.encode(format.value, store.stream(filter)), {
+    const runs = yield* WholeStream.begun(store.stream(filter))
+    return HttpServerResponse.stream(yield* WholeStream.orCutOff(Export.encode(format.value, runs)), {
       contentType: MEDIA_TYPES[format.value],
       headers: { "content-disposition": `attachment; filename="runs.${format.value}"` },
     })

@@ -17,6 +17,7 @@ import * as Operations from "./Operations.js"
 import * as RequestBody from "./RequestBody.js"
 import * as RunQuery from "./RunQuery.js"
 import { hidden } from "./StoreErrors.js"
+import * as WholeStream from "./WholeStream.js"
 
 const decodeRun = decoder(RunCreate)
 const decodePatch = decoder(RunPatch)
@@ -125,8 +126,9 @@ const list = (store: RunStoreService, listing: RunQuery.Listing) =>
     const total = yield* store.count(listing.filter)
     const headers = { "x-total-count": String(total) }
     if (listing.kind === "all") {
-      const rows = store.json.rows(listing.filter, { offset: listing.offset })
-      return HttpServerResponse.stream(arrayOf(rows), { headers, contentType: "application/json" })
+      const rows = yield* WholeStream.begun(store.json.rows(listing.filter, { offset: listing.offset }))
+      const whole = yield* WholeStream.orCutOff(arrayOf(rows))
+      return HttpServerResponse.stream(whole, { headers, contentType: "application/json" })
     }
     const { json, next } = yield* store.json.page(listing.filter, listing.page)
     const array = [OPEN, json, CLOSE]

@@ -90,7 +90,9 @@ describe("RunStoreSql's reads", () => {
           const wanted = all.filter(matches(filter)).map((row) => row.id)
           const told = JSON.stringify(filter)
           expect(
-            Queries.page(db, filter, { limit: 10_000 }).rows.map((row) => JSON.parse(row).id),
+            JSON.parse(`[${decoder.decode(Queries.page(db, filter, { limit: 10_000 }, ",").json)}]`).map(
+              (row: { readonly id: number }) => row.id,
+            ),
             told,
           ).toEqual(wanted)
           expect(Counts.count(db, filter), told).toBe(wanted.length)
@@ -170,9 +172,11 @@ describe("RunStoreSql's reads", () => {
           ),
         )
         const db = Database.open(path, 1024)
-        expect(Queries.pageAtGlance(db, { job_type: "llm_call" }, { limit: 100, offset: 2000 })).toBeUndefined()
-        expect(Queries.pageAtGlance(db, { job_type: "llm_call", status: "success" }, { limit: 100 })).toBeUndefined()
-        expect(Queries.pageAtGlance(db, { job_type: "llm_call" }, { limit: 100 })?.rows).toHaveLength(100)
+        expect(Queries.pageAtGlance(db, { job_type: "llm_call" }, { limit: 100, offset: 2000 }, ",")).toBeUndefined()
+        expect(
+          Queries.pageAtGlance(db, { job_type: "llm_call", status: "success" }, { limit: 100 }, ","),
+        ).toBeUndefined()
+        expect(Queries.pageAtGlance(db, { job_type: "llm_call" }, { limit: 100 }, ",")?.rows).toBe(100)
         expect(Counts.atGlance(db, { status: "failure" })).toBeUndefined()
         db.close()
         expect(yield* store.list({ job_type: "llm_call" }, { limit: 100, offset: 2450 })).toHaveLength(50)

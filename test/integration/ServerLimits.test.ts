@@ -140,6 +140,7 @@ describe("Server: limits and rules on every route", () => {
       expect([may.status, may.headers["access-control-allow-origin"]]).toEqual([204, dash])
       expect(may.headers["access-control-allow-methods"]).toContain("PATCH")
       expect(may.headers["access-control-allow-headers"]).toContain("Authorization")
+      expect(may.headers["access-control-allow-headers"]).toContain("Prefer")
       for (const other of ["https://dash.example.evil", "http://dash.example", "https://dash.example:8443", "null"]) {
         const mayNot = yield* preflight(other)
         expect([other, mayNot.status, mayNot.headers["access-control-allow-origin"]]).toEqual([other, 403, undefined])

@@ -88,6 +88,17 @@ describe("ServerLock", () => {
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 
+  it.scopedLive("knows a database by a link that was there before it", () =>
+    Effect.gen(function* () {
+      const dbPath = yield* place
+      yield* ServerLock.hold(`${dbPath}-elsewhere`)
+      symlinkSync(dbPath, `${dbPath}-link`)
+      yield* ServerLock.hold(`${dbPath}-link`)
+      expect(statSync(dbPath).mode & 0o777).toBe(0o600)
+      expect((yield* Effect.flip(ServerLock.hold(dbPath)))._tag).toBe("RunStoreError")
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
   it.scopedLive("keeps its files to their owner, and nobody from writing, reading or checking the database", () =>
     Effect.gen(function* () {
       const dbPath = yield* place

@@ -71,6 +71,31 @@ describe.skipIf(!Disks.canMount())("keeping house: a full disk (as root; skipped
       ),
   )
 
+  it.live("a ballast for which there was no room at the start is never put by, although room came", () =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => Disks.small(8192)),
+      ({ folder }) =>
+        Effect.gen(function* () {
+          const giveBack = Disks.fill(folder, 2000)
+          yield* using(
+            nodePath.join(folder, "s.sqlite"),
+            (store) =>
+              Effect.gen(function* () {
+                expect(yield* store.keeping.condition).toMatchObject({ disk_full: false, ballast_bytes: 0 })
+                giveBack()
+                yield* store.keeping.condition.pipe(
+                  Effect.filterOrFail(({ ballast_bytes }) => ballast_bytes === BALLAST),
+                  Effect.retry(Schedule.spaced("100 millis").pipe(Schedule.compose(Schedule.recurs(200)))),
+                )
+                yield* store.ping
+              }),
+            BALLAST,
+          )
+        }),
+      (disk) => Effect.sync(disk.remove),
+    ),
+  )
+
   it.live("removing old runs digs the service out without any new space", () =>
     Effect.acquireUseRelease(
       Effect.sync(() => Disks.small(10_240)),

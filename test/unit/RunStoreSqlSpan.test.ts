@@ -45,4 +45,21 @@ describe("RunStoreSqlSpan", () => {
     expect(Span.bound(Date.UTC(9999, 11, 31, 23, 59, 59, 999) + 1)).toBeUndefined()
     expect(Span.bound(BASE)).toBe("2026-01-01T00:00:00.000Z")
   })
+
+  it("a span that begins on the last day there is counts what came before it", () => {
+    const day = Date.UTC(9999, 11, 31)
+    const last = day + DAY - 1
+    for (const from of [day, day + 1, day + HOUR, day + 23 * HOUR, day + 23 * HOUR + 1, last]) {
+      for (const to of [undefined, fromMillis(last)]) {
+        for (const hourly of [false, true]) {
+          const ranges = all(Span.parts(fromMillis(from), to, hourly))
+          expect(ranges.map((range) => Span.bound(range.from))).not.toContain(undefined)
+          for (const probe of [day - 1, from - 1, from, last]) {
+            const within = ranges.filter((range) => range.from <= probe && probe < range.to).length
+            expect(within).toBe(probe < from ? 0 : 1)
+          }
+        }
+      }
+    }
+  })
 })
