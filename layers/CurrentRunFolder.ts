@@ -170,8 +170,8 @@ const furnish = async (path: string): Promise<void> => {
   PrivateFile.folder(nodePath.join(path, "artifacts"), 0o777)
   PrivateFile.folder(nodePath.join(path, "drafts"), 0o777)
   PrivateFile.folder(nodePath.join(path, "reports"), 0o777)
-  PrivateFile.folder(nodePath.join(path, "evidence"), 0o700)
-  PrivateFile.folder(nodePath.join(path, "evidence", "llm_calls"), 0o700)
+  PrivateFile.folder(nodePath.join(path, "evidence"), PrivateFile.FOLDER_MODE)
+  PrivateFile.folder(nodePath.join(path, "evidence", "llm_calls"), PrivateFile.FOLDER_MODE)
 }
 
 const configText = (config: unknown): string => {

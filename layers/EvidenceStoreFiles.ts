@@ -26,7 +26,6 @@ export interface Options {
 }
 
 const FOLDER = "evidence/llm_calls"
-const FOLDER_MODE = 0o700
 const MAX_BYTES = 256 * 1024 * 1024
 const READ_CONCURRENCY = 8
 /** Up to here a file is written at once: handing it to another thread and back takes longer. */
@@ -61,8 +60,8 @@ const resolveFolder = async (runDirectory: string): Promise<string | undefined> 
 /** The evidence folder of a run, made where it is missing, resolved; throws when a link leads elsewhere. */
 const makeFolder = (runDirectory: string): string => {
   const path = nodePath.join(runDirectory, FOLDER)
-  PrivateFile.folder(nodePath.join(runDirectory, "evidence"), FOLDER_MODE)
-  PrivateFile.folder(path, FOLDER_MODE)
+  PrivateFile.folder(nodePath.join(runDirectory, "evidence"), PrivateFile.FOLDER_MODE)
+  PrivateFile.folder(path, PrivateFile.FOLDER_MODE)
   const folder = realpathSync.native(path)
   if (folder !== nodePath.join(realpathSync.native(runDirectory), FOLDER)) throw leavesRun(folder)
   return folder

@@ -22,6 +22,12 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
 export const code = (cause: unknown): string | undefined =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : undefined
 
+/** What the innermost of an error and its causes says: drivers and clients wrap it without saying more. */
+export const reason = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.cause instanceof Error ? reason(cause.cause) : cause.message
+}
+
 /** One sentence of what could not be done, to which file, why, and what to do next. */
 export const explain = (action: string, path: string, cause: unknown): string => {
   const word = code(cause)

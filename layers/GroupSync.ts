@@ -2,6 +2,7 @@ import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Effect from "effect/Effect"
 import * as FileProblem from "./FileProblem.js"
+import * as PrivateFile from "./PrivateFile.js"
 
 /** Flushes a file to the disk for many waiters at once. */
 export interface GroupSync<E> {
@@ -55,13 +56,10 @@ export const make = <E>(fd: number, onError: (cause: unknown) => E): GroupSync<E
 
 /** Makes the names in a folder durable. Throws; file systems that cannot flush a folder are left in peace. */
 export const syncFolder = (path: string): void => {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY)
   try {
-    fs.fsyncSync(fd)
+    PrivateFile.flush(path)
   } catch (cause) {
     if (!["EINVAL", "EISDIR"].includes(FileProblem.code(cause) ?? "")) throw cause
-  } finally {
-    fs.closeSync(fd)
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { closeSync, constants, lstatSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, constants, fsyncSync, lstatSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
 import * as Folder from "./Folder.js"
@@ -9,6 +9,9 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** A file that only its owner may read or write. */
 export const MODE = 0o600
+
+/** A folder that only its owner may enter. */
+export const FOLDER_MODE = 0o700
 
 /** Whether a new content must survive a power cut, or only this process. */
 export type Durability = "power" | "process"
@@ -81,6 +84,22 @@ export const create = async (path: string, text: string): Promise<void> => {
   } finally {
     await fs.rm(temporary, { force: true })
   }
+}
+
+/** Puts what was written to a file, or the names in a folder, on the disk. Throws. */
+export const flush = (path: string): void => {
+  const fd = openSync(path, "r")
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Makes an empty file, with the folders above it, where there is none. Throws, also when one that is there cannot be written. */
+export const ensure = (path: string): void => {
+  Folder.ensure(nodePath.dirname(path), FOLDER_MODE)
+  closeSync(openSync(path, "a+", MODE))
 }
 
 /** The text of a regular file; `undefined` when there is none. Rejects for a link, a folder, or more than `maxBytes`. */

@@ -44,7 +44,8 @@ const fromStat = (stat: string): string | undefined => {
   return state === undefined || DEAD_STATES.includes(state) ? undefined : fields[18]
 }
 
-const exists = (pid: number): boolean => {
+/** Whether there is a process of that number, of whatever user. */
+export const isThere = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true
@@ -54,7 +55,7 @@ const exists = (pid: number): boolean => {
 }
 
 /** What cannot be read of a process that is there counts as unknown: only a process that is known to be gone is dead. */
-const unknownOrGone = (pid: number): null | undefined => (exists(pid) ? null : undefined)
+const unknownOrGone = (pid: number): null | undefined => (isThere(pid) ? null : undefined)
 
 const fromProc = (pid: number): Promise<string | null | undefined> =>
   fs.readFile(`/proc/${pid}/stat`, "utf8").then(fromStat, () => unknownOrGone(pid))
@@ -72,7 +73,7 @@ const fromPs = async (pid: number): Promise<string | null | undefined> => {
 
 /** When a process started; null where that cannot be told, `undefined` when there is no such process. */
 export const startTimeOf = async (pid: number): Promise<string | null | undefined> => {
-  if (!exists(pid)) return undefined
+  if (!isThere(pid)) return undefined
   if (process.platform === "linux") return fromProc(pid)
   return process.platform === "win32" ? null : fromPs(pid)
 }

@@ -1,5 +1,5 @@
-import { chmodSync, closeSync, openSync } from "node:fs"
-import { dirname, resolve } from "node:path"
+import { chmodSync } from "node:fs"
+import { resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
@@ -11,7 +11,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { RunStore, RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
-import * as Folder from "./Folder.js"
+import * as FileProblem from "./FileProblem.js"
+import * as PrivateFile from "./PrivateFile.js"
 import * as Ballast from "./RunStoreSqlBallast.js"
 import * as Changes from "./RunStoreSqlChanges.js"
 import * as Commits from "./RunStoreSqlCommits.js"
@@ -32,15 +33,10 @@ export interface Options {
   readonly house?: Keeping.House | undefined
 }
 
-const reasonOf = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? reasonOf(cause.cause) : cause.message
-}
-
 const failure =
   (operation: string, message: (reason: string) => string) =>
   (cause: unknown): RunStoreError =>
-    new RunStoreError({ operation, message: message(reasonOf(cause)), cause })
+    new RunStoreError({ operation, message: message(FileProblem.reason(cause)), cause })
 
 /** Typed failures and defects become a `RunStoreError`; interruption passes. */
 const translated =
@@ -54,16 +50,11 @@ const translated =
 
 /** What short reads and streams on the thread that writes keep of the file. */
 const SHORT_READS_CACHE_KIB = 8192
-const PRIVATE_FILE = 0o600
-const PRIVATE_FOLDER = 0o700
 
 /** Makes the file before SQLite does, so that it and its companions are never readable by others, not even for a moment. */
 const prepareFile = (path: string): Effect.Effect<void, RunStoreError> =>
   Effect.try({
-    try: () => {
-      Folder.ensure(dirname(path), PRIVATE_FOLDER)
-      closeSync(openSync(path, "a+", PRIVATE_FILE))
-    },
+    try: () => PrivateFile.ensure(path),
     catch: failure(
       "open",
       (reason) =>
@@ -144,7 +135,7 @@ const readBack = (sql: SqlClient.SqlClient, path: string) =>
 const prepareDatabase = (sql: Connection.Connection, path: string, { house }: Options) =>
   Effect.gen(function* () {
     yield* refuseForeign(sql, path)
-    yield* Effect.sync(() => chmodSync(path, PRIVATE_FILE))
+    yield* Effect.sync(() => chmodSync(path, PrivateFile.MODE))
     yield* sql`PRAGMA page_size = 8192`
     yield* sql`PRAGMA auto_vacuum = INCREMENTAL`
     yield* sql`PRAGMA journal_mode = WAL`

@@ -1,7 +1,6 @@
 import {
   closeSync,
   existsSync,
-  fsyncSync,
   linkSync,
   lstatSync,
   openSync,
@@ -19,7 +18,9 @@ import * as Effect from "effect/Effect"
 import { RunStoreError } from "../services/RunStore.js"
 import type { BackupReport } from "../src/domain/BackupReport.js"
 import * as FileProblem from "./FileProblem.js"
+import * as GroupSync from "./GroupSync.js"
 import * as PrivateFile from "./PrivateFile.js"
+import * as Check from "./RunStoreSqlCheck.js"
 import { MIGRATIONS_TABLE } from "./RunStoreSqlMigrations.js"
 
 export interface Options {
@@ -29,11 +30,6 @@ export interface Options {
   readonly to: string
   /** Whether a file of that name may be replaced. */
   readonly force: boolean
-}
-
-const reasonOf = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? reasonOf(cause.cause) : cause.message
 }
 
 const failed = (message: string, cause?: unknown) => new RunStoreError({ operation: "back up", message, cause })
@@ -67,24 +63,15 @@ const refusal = ({ from, to, force }: Options): string | undefined => {
   return force ? undefined : `${to} exists already. Name another file, or replace it with --force.`
 }
 
-const sync = (path: string): void => {
-  const fd = openSync(path, "r")
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /** Gives the finished copy its name; without `force` only when nobody took that name meanwhile. */
 const place = (temporary: string, { to, force }: Options): void => {
-  sync(temporary)
+  PrivateFile.flush(temporary)
   if (force) renameSync(temporary, to)
   else {
     linkSync(temporary, to)
     rmSync(temporary)
   }
-  sync(nodePath.dirname(nodePath.resolve(to)))
+  GroupSync.syncFolder(nodePath.dirname(nodePath.resolve(to)))
 }
 
 /**
@@ -93,7 +80,7 @@ const place = (temporary: string, { to, force }: Options): void => {
  */
 const copy = ({ from }: Options, temporary: string) =>
   Effect.gen(function* () {
-    const sql = yield* SqliteClient.make({ filename: from, readonly: existsSync(`${from}-wal`), disableWAL: true })
+    const sql = yield* Check.open(from)
     yield* sql`PRAGMA query_only = ON`
     yield* sql`PRAGMA busy_timeout = 5000`
     yield* sql`BEGIN`
@@ -161,7 +148,7 @@ export const backup = (options: Options): Effect.Effect<BackupReport, RunStoreEr
       if (squashed instanceof RunStoreError) return squashed
       const inner = squashed instanceof Cause.UnknownException ? squashed.error : squashed
       return FileProblem.code(inner) === undefined || String(FileProblem.code(inner)).startsWith("SQLITE")
-        ? failed(`${options.from} could not be copied to ${options.to} (${reasonOf(inner)}).`, squashed)
+        ? failed(`${options.from} could not be copied to ${options.to} (${FileProblem.reason(inner)}).`, squashed)
         : failed(FileProblem.explain("back up to", options.to, inner), squashed)
     }),
   )

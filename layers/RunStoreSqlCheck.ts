@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { RunStoreError } from "../services/RunStore.js"
 import type { DatabaseReport } from "../src/domain/DatabaseReport.js"
+import * as FileProblem from "./FileProblem.js"
 
 const MAX_PROBLEMS = 20
 
@@ -14,16 +15,11 @@ const BEARING = "CASE WHEN job_type = 'llm_call' AND bears = 1"
 const failed = (path: string, reason: string, cause?: unknown): RunStoreError =>
   new RunStoreError({ operation: "check", message: `The database ${path} cannot be checked (${reason}).`, cause })
 
-const reasonOf = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? reasonOf(cause.cause) : cause.message
-}
-
 /**
  * Looking at a database in WAL mode makes the log's files beside it, and only a connection that may write takes them away
  * again when it closes. Where they stand already a server has it open, or died: they are left as they are.
  */
-const open = (path: string) =>
+export const open = (path: string) =>
   SqliteClient.make({ filename: path, readonly: existsSync(`${path}-wal`), disableWAL: true })
 
 const MEASURES = [
@@ -79,7 +75,7 @@ export const check = (path: string): Effect.Effect<DatabaseReport, RunStoreError
       readonly integrity_check: string
     }>`PRAGMA integrity_check(${sql.literal(String(MAX_PROBLEMS))})`.pipe(
       Effect.map((rows) => rows.map((line) => line.integrity_check).filter((line) => line !== "ok")),
-      Effect.catchAll((error) => Effect.succeed([reasonOf(error)])),
+      Effect.catchAll((error) => Effect.succeed([FileProblem.reason(error)])),
     )
     const sums = found.length > 0 ? [] : yield* unequalSums(sql)
     return { sqlite: row?.version ?? "unknown", problems: [...found, ...sums], canShrink: yield* canShrink(sql) }
@@ -89,6 +85,8 @@ export const check = (path: string): Effect.Effect<DatabaseReport, RunStoreError
     Effect.catchAllCause((cause) => {
       if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
       const squashed = Cause.squash(cause)
-      return Effect.fail(squashed instanceof RunStoreError ? squashed : failed(path, reasonOf(squashed), squashed))
+      return Effect.fail(
+        squashed instanceof RunStoreError ? squashed : failed(path, FileProblem.reason(squashed), squashed),
+      )
     }),
   )

@@ -26,6 +26,7 @@ const all = (statement: Prepared, parameters: ReadonlyArray<unknown>): ReadonlyA
   return []
 }
 
+/** Statements are prepared anew each time: some pragmas do what they do when they are prepared, not when they run. */
 const clientConnection = (database: Sqlite.Database): SqlConnection.Connection => {
   const asked = <A>(text: string, use: (statement: Prepared) => A) =>
     Effect.try({

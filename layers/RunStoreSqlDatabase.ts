@@ -1,4 +1,5 @@
 import Sqlite from "better-sqlite3"
+import * as Prepared from "./RunStoreSqlPrepared.js"
 import type { Cell } from "./RunStoreSqlRows.js"
 
 /** A statement as it is asked: its text, which is prepared once, and what stands for its question marks. */
@@ -31,25 +32,8 @@ export interface Database {
   readonly close: () => void
 }
 
-/** Statements kept prepared: more than there are shapes of filters in use at a time. */
-const PREPARED = 300
-
 /** Milliseconds that a read waits for a lock, which in a write-ahead log only recovery and clean-up take. */
 const BUSY_MILLIS = 5000
-
-/** The statements prepared before, the oldest let go when there are too many. */
-const prepared = (sqlite: Sqlite.Database) => {
-  const known = new Map<string, Sqlite.Statement>()
-  return (text: string): Sqlite.Statement => {
-    const found = known.get(text)
-    if (found !== undefined) return found
-    const statement = sqlite.prepare(text)
-    const oldest = known.size >= PREPARED ? known.keys().next().value : undefined
-    if (oldest !== undefined) known.delete(oldest)
-    known.set(text, statement)
-    return statement
-  }
-}
 
 /**
  * Opens a database that is there; `cacheKiB` bounds the pages that the connection keeps in memory. Long statements ask
@@ -66,7 +50,7 @@ export const open = (path: string, cacheKiB: number, isWanted: () => boolean = (
     checkWanted()
     return 1
   })
-  const statement = prepared(sqlite)
+  const statement = Prepared.remembering((text) => sqlite.prepare(text))
   return {
     all: <Row>({ text, values }: Query) =>
       statement(text)

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from "node:fs"
+import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname } from "node:path"
 import { Worker } from "node:worker_threads"
@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Integrity, StoreCondition } from "../src/domain/StoreCondition.js"
 import * as FileProblem from "./FileProblem.js"
+import * as GroupSync from "./GroupSync.js"
 import * as PrivateFile from "./PrivateFile.js"
 
 /** How the process before this one left a database, and whether the database took harm. */
@@ -18,19 +19,10 @@ const MAX_PROBLEMS = 20
 /** The file that stands beside a database for as long as a server has it open, and until it is known to be whole after that died. */
 export const markerOf = (path: string): string => `${path}.open`
 
-/** The entry of a new file must survive a power cut, too. */
-const sync = (path: string): void => {
-  const fd = openSync(path, "r")
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
+/** The entry of the new file must survive a power cut, too. */
 const mark = (path: string): void => {
   closeSync(openSync(markerOf(path), "w", PrivateFile.MODE))
-  sync(dirname(path))
+  GroupSync.syncFolder(dirname(path))
 }
 
 /** How the database was left; to be asked before it is opened, for opening makes it. What cannot be looked at is `new`: opening says why. */

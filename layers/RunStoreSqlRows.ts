@@ -80,9 +80,6 @@ export const RUN_SELECTION = RUN_COLUMNS.join(", ")
 
 const STORE_OWN: ReadonlyArray<string> = ["id", "event_id", "schema_version", "updated_at", "exact_json"]
 
-/** Tokens of a call by class, with their totals. */
-export const TOKEN_COLUMNS: ReadonlyArray<string> = TOKENS
-
 /** Every column but the number that the database gives, in the order in which rows are written. */
 export const STORED_COLUMNS: ReadonlyArray<string> = [
   ...RUN_COLUMNS.filter((column) => column !== "id"),
@@ -93,7 +90,7 @@ export const STORED_COLUMNS: ReadonlyArray<string> = [
   "parent_span_id",
   "model",
   "provider",
-  ...TOKEN_COLUMNS,
+  ...TOKENS,
   "cost_nanousd",
   "cost_status",
   "time_to_first_token_ms",
@@ -162,7 +159,7 @@ const CONTEXT_PLACES = ["trace_id", "span_id", "parent_span_id", "model", "provi
 )
 
 const MEASURE_PLACES = (
-  [...TOKEN_COLUMNS, "cost_nanousd", "cost_status", "time_to_first_token_ms"] as ReadonlyArray<keyof CallMeasure>
+  [...TOKENS, "cost_nanousd", "cost_status", "time_to_first_token_ms"] as ReadonlyArray<keyof CallMeasure>
 ).map((name) => [name, placeOf(name)] as const)
 
 const cell = (value: string | number | boolean | null): Cell => (typeof value === "boolean" ? Number(value) : value)

@@ -1,4 +1,5 @@
 import type Sqlite from "better-sqlite3"
+import * as Prepared from "./RunStoreSqlPrepared.js"
 
 /** What a statement takes. */
 export type Parameter = string | number | null | Uint8Array
@@ -17,29 +18,10 @@ export interface Statements {
   readonly values: (text: string, parameters: ReadonlyArray<Parameter>) => ReadonlyArray<ReadonlyArray<unknown>>
 }
 
-/** Statements kept prepared; the oldest goes when there are more. */
-const PREPARED = 300
-
-/** The driver takes the parameters as one list too, however many there are. */
-type Prepared = Sqlite.Statement<[parameters: ReadonlyArray<Parameter>]>
-
-const cached = (prepare: (text: string) => Prepared) => {
-  const known = new Map<string, Prepared>()
-  return (text: string): Prepared => {
-    const found = known.get(text)
-    if (found !== undefined) return found
-    const statement = prepare(text)
-    const oldest = known.size >= PREPARED ? known.keys().next().value : undefined
-    if (oldest !== undefined) known.delete(oldest)
-    known.set(text, statement)
-    return statement
-  }
-}
-
-/** The statements of a connection. */
+/** The statements of a connection. The driver takes the parameters as one list too, however many there are. */
 export const make = (database: Sqlite.Database): Statements => {
-  const prepared = cached((text) => database.prepare<[ReadonlyArray<Parameter>]>(text))
-  const raw = cached((text) => database.prepare<[ReadonlyArray<Parameter>]>(text).raw(true))
+  const prepared = Prepared.remembering((text) => database.prepare<[ReadonlyArray<Parameter>]>(text))
+  const raw = Prepared.remembering((text) => database.prepare<[ReadonlyArray<Parameter>]>(text).raw(true))
   return {
     run: (text, parameters) => {
       prepared(text).run(parameters)

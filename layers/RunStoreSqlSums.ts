@@ -1,29 +1,14 @@
 import { CALL_JOB_TYPE } from "../src/domain/CallMeasure.js"
+import * as Rollup from "../src/domain/Rollup.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import type { GroupBy } from "../src/domain/Stats.js"
 import { type Query, WHILE_WANTED } from "./RunStoreSqlDatabase.js"
 import * as Span from "./RunStoreSqlSpan.js"
 import { all, type Condition, given, newestFirst, where } from "./RunStoreSqlWhere.js"
 
-/** The counters of a roll-up that add up. */
-export const COUNTERS = [
-  "calls",
-  "errors",
-  "input_tokens",
-  "output_tokens",
-  "total_tokens",
-  "cache_read_tokens",
-  "cache_write_5m_tokens",
-  "cache_write_1h_tokens",
-  "reasoning_tokens",
-  "cost_nanousd",
-  "simulated_cost_nanousd",
-  "unpriced_calls",
-  "replayed_calls",
-] as const
+/** What is summed up: all that a roll-up counts but its rows. */
+export const COUNTERS = Rollup.COUNTERS.filter((name) => name !== "rows")
 export type Counter = (typeof COUNTERS)[number]
-
-const TOKENS: ReadonlyArray<Counter> = COUNTERS.slice(2, 9)
 
 /** What roll-ups can tell apart, and when. */
 const KEPT: ReadonlyArray<keyof RunFilter> = [
@@ -135,7 +120,7 @@ export const histograms = (groupBy: GroupBy, source: Condition): Query => ({
 const IS_CALL = `job_type = '${CALL_JOB_TYPE}'`
 
 const ofRow: Readonly<Record<Counter, string>> = {
-  ...Object.fromEntries(TOKENS.map((name) => [name, `total(CASE WHEN ${IS_CALL} THEN ${name} END)`])),
+  ...Object.fromEntries(Rollup.TOKENS.map((name) => [name, `total(CASE WHEN ${IS_CALL} THEN ${name} END)`])),
   calls: "count(*)",
   errors: "count(CASE WHEN status IN ('failure', 'timeout') THEN 1 END)",
   cost_nanousd: `total(CASE WHEN ${IS_CALL} AND cost_status = 'priced' THEN cost_nanousd END)`,

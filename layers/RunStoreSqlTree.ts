@@ -1,5 +1,6 @@
 import * as Option from "effect/Option"
 import type { CallMeasure } from "../src/domain/CallMeasure.js"
+import { TOKENS } from "../src/domain/Rollup.js"
 import * as RunGrowth from "../src/domain/RunGrowth.js"
 import { type Database, WHILE_WANTED } from "./RunStoreSqlDatabase.js"
 import { JsonBytes } from "./RunStoreSqlJsonBytes.js"
@@ -21,13 +22,7 @@ const COLUMNS = [
   "span_id",
   "parent_span_id",
   "cost_status",
-  "input_tokens",
-  "output_tokens",
-  "total_tokens",
-  "cache_read_tokens",
-  "cache_write_5m_tokens",
-  "cache_write_1h_tokens",
-  "reasoning_tokens",
+  ...TOKENS,
   "cost_nanousd",
 ] as const
 

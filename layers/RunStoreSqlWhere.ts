@@ -1,5 +1,3 @@
-import type * as SqlClient from "@effect/sql/SqlClient"
-import type * as Statement from "@effect/sql/Statement"
 import type { RunFilter } from "../src/domain/Run.js"
 import type { Cell } from "./RunStoreSqlRows.js"
 
@@ -40,14 +38,6 @@ export const all = (conditions: ReadonlyArray<Condition>): Condition => ({
 /** The condition of some of a filter's members. */
 export const where = (filter: RunFilter, names: ReadonlyArray<keyof RunFilter>): Condition =>
   all(names.map((name) => ({ text: CONDITIONS[name], values: [filter[name] ?? null] })))
-
-/** The condition of a whole filter, for a statement that an SQL client builds. */
-export const fragment = (sql: SqlClient.SqlClient, filter: RunFilter): Statement.Fragment => {
-  const names = given(filter)
-  return names.length === 0
-    ? sql.literal("1 = 1")
-    : sql.and(names.map((name) => sql`${sql.literal(CONDITIONS[name].slice(0, -1))}${filter[name] ?? null}`))
-}
 
 /** Which rows are looked at, along which index. */
 export interface Path {

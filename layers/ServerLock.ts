@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import * as nodePath from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
@@ -11,8 +11,8 @@ import type * as Scope from "effect/Scope"
 import { RunStoreError } from "../services/RunStore.js"
 import { fromMillis } from "../src/domain/Timestamp.js"
 import * as FileProblem from "./FileProblem.js"
-import * as Folder from "./Folder.js"
 import * as PrivateFile from "./PrivateFile.js"
+import * as RunLock from "./RunLock.js"
 
 /** The one server of a database, as it tells of itself. */
 const Holder = Schema.Struct({
@@ -32,7 +32,6 @@ export interface Held {
 }
 
 const MAX_BYTES = 4096
-const PRIVATE_FOLDER = 0o700
 
 /**
  * The database's own path, however many links lead to it: else two names of one file would be two locks. The file is made when it
@@ -40,10 +39,7 @@ const PRIVATE_FOLDER = 0o700
  */
 const ownPath = (path: string): string => {
   const absolute = nodePath.resolve(path)
-  if (!existsSync(absolute)) {
-    Folder.ensure(nodePath.dirname(absolute), PRIVATE_FOLDER)
-    closeSync(openSync(absolute, "a+", PrivateFile.MODE))
-  }
+  if (!existsSync(absolute)) PrivateFile.ensure(absolute)
   return realpathSync(absolute)
 }
 
@@ -60,26 +56,12 @@ const ensureFile = (path: string): void => {
   }
 }
 
-const squashed = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.cause instanceof Error ? squashed(cause.cause) : cause.message
-}
-
 const failed = (path: string, cause: unknown): RunStoreError =>
   new RunStoreError({
     operation: "lock",
-    message: `The lock beside the database ${path} cannot be taken (${squashed(cause)}). Check that this user may write in its folder, or name another database with TELEMETRY_DB_PATH or --db.`,
+    message: `The lock beside the database ${path} cannot be taken (${FileProblem.reason(cause)}). Check that this user may write in its folder, or name another database with TELEMETRY_DB_PATH or --db.`,
     cause,
   })
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (cause) {
-    return FileProblem.code(cause) !== "ESRCH"
-  }
-}
 
 const told = (holder: Option.Option<Holder>): string =>
   Option.match(holder, {
@@ -99,7 +81,7 @@ const isBusy = (cause: unknown): boolean =>
 /** What the holder told of itself; what a dead one left behind tells nothing of the one that has the lock now. */
 const readHolder = (file: string): Effect.Effect<Option.Option<Holder>> =>
   Effect.tryPromise(() => PrivateFile.read(file, MAX_BYTES)).pipe(
-    Effect.map((text) => Option.filter(decodeHolder(text), ({ pid }) => isAlive(pid))),
+    Effect.map((text) => Option.filter(decodeHolder(text), ({ pid }) => RunLock.isThere(pid))),
     Effect.orElseSucceed(() => Option.none()),
   )
 
@@ -138,7 +120,9 @@ export const hold = (path: string): Effect.Effect<Held, RunStoreError, Scope.Sco
         PrivateFile.replaceNow(holderFile, `${JSON.stringify({ pid: process.pid, since, url } satisfies Holder)}\n`),
       ).pipe(
         Effect.catchAll((error) =>
-          Effect.logWarning(`${holderFile} cannot be written (${squashed(error)}); others cannot see who serves.`),
+          Effect.logWarning(
+            `${holderFile} cannot be written (${FileProblem.reason(error)}); others cannot see who serves.`,
+          ),
         ),
       )
     yield* tell(null)

@@ -29,8 +29,6 @@ const put = (histogram: Histogram, bucket: number, times: number): void => {
 /** Counts a value, not negative, in any unit; -1 times takes one away again. */
 export const add = (histogram: Histogram, value: number, times = 1): void => put(histogram, bucketOf(value), times)
 
-export const subtract = (histogram: Histogram, value: number): void => add(histogram, value, -1)
-
 /** Counts everything that the other one holds. */
 export const merge = (histogram: Histogram, other: ReadonlyMap<number, number>): void => {
   for (const [bucket, times] of other) put(histogram, bucket, times)

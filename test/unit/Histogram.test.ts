@@ -16,6 +16,8 @@ const histogramOf = (all: ReadonlyArray<number>) => {
   return histogram
 }
 
+const quantile = (histogram: Histogram.Histogram, share: number) => Histogram.quantiles(histogram, [share])[0]
+
 const exactly = (all: ReadonlyArray<number>, share: number) =>
   all.toSorted((left, right) => left - right)[Math.max(1, Math.ceil(share * all.length - 1e-9)) - 1]
 
@@ -42,21 +44,21 @@ describe("Histogram", () => {
       const merged = histogramOf(a)
       Histogram.merge(merged, histogramOf(b))
       expect(merged).toEqual(both)
-      for (const value of a) Histogram.subtract(both, value)
+      for (const value of a) Histogram.add(both, value, -1)
       expect(both).toEqual(histogramOf(b))
-      for (const value of b) Histogram.subtract(both, value)
+      for (const value of b) Histogram.add(both, value, -1)
       expect(Histogram.encode(both)).toBeNull()
     },
   )
 
   it("says nothing of nothing, and keeps counts beyond 32 bits", () => {
-    expect(Histogram.quantile(Histogram.make(), 0.5)).toBeNull()
+    expect(quantile(Histogram.make(), 0.5)).toBeNull()
     expect(Histogram.decode(null).size).toBe(0)
     const large = Histogram.make()
     Histogram.add(large, 12, 9_000_000_000_000)
     Histogram.add(large, 0, 1)
     expect(Histogram.decode(Histogram.encode(large))).toEqual(large)
-    expect(Histogram.quantile(large, 0)).toBe(0)
+    expect(quantile(large, 0)).toBe(0)
   })
 
   it("is small: a thousand latencies of seconds take some hundred bytes", () => {
