@@ -2,7 +2,8 @@ import type { MessageCreateParamsNonStreaming, MessageParam, Tool } from "@anthr
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { ContentBlock, FinishReason, LlmRequest } from "../src/domain/Llm.js"
-import { fromMessagesApi, type Usage } from "../src/domain/Usage.js"
+import { fromMessagesApi } from "../src/domain/Usage.js"
+import type { DecodedAnswer } from "./ProviderHttp.js"
 
 /** The API version whose Messages API still takes a temperature; the SDK's own version refuses any. */
 export const SAMPLING_API_VERSION = "2023-06-01"
@@ -72,16 +73,8 @@ const Answer = Schema.Struct({
 
 const decodeAnswer = Schema.decodeEither(Schema.parseJson(Answer))
 
-/** An answer in the domain's words. */
-export interface DecodedAnswer {
-  readonly content: ReadonlyArray<ContentBlock>
-  readonly model: string | null
-  readonly stopReason: string | null
-  readonly finishReason: FinishReason
-  readonly usage: Usage
-}
-
-const finishReason = (stopReason: string | null): FinishReason => {
+/** The ending in the domain's words. */
+export const finishReason = (stopReason: string | null): FinishReason => {
   switch (stopReason) {
     case "max_tokens":
     case "model_context_window_exceeded":

@@ -26,7 +26,9 @@ declare module "better-sqlite3" {
       pragma(text: string, options?: { readonly simple?: boolean }): unknown
       exec(text: string): this
       function(name: string, answer: (...given: ReadonlyArray<unknown>) => unknown): this
-      transaction<A extends ReadonlyArray<unknown>, B>(run: (...given: A) => B): (...given: A) => B
+      transaction<A extends ReadonlyArray<unknown>, B>(
+        run: (...given: A) => B,
+      ): ((...given: A) => B) & { readonly immediate: (...given: A) => B }
       close(): this
     }
 

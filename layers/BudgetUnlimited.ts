@@ -1,19 +1,19 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
-import { Budget, type Spending } from "../services/Budget.js"
+import { Budget } from "../services/Budget.js"
+import { add, none } from "../src/domain/Spending.js"
 
-const nothing: Spending = { calls: 0, tokens: 0, nanoUsd: 0 }
-
-const make = Effect.map(Ref.make(nothing), (spent) =>
+const make = Effect.map(Ref.make(none), (spent) =>
   Budget.of({
-    reserve: () => Effect.void,
-    settle: (_estimate, actual) =>
-      Ref.update(spent, (before) => ({
-        calls: before.calls + actual.calls,
-        tokens: before.tokens + actual.tokens,
-        nanoUsd: before.nanoUsd + actual.nanoUsd,
-      })).pipe(Effect.as([])),
+    reserve: (estimate, about) =>
+      Effect.map(Clock.currentTimeMillis, (atMillis) => ({ estimate, about, atMillis, number: null })),
+    settle: (_reservation, actual) =>
+      Effect.as(
+        Ref.update(spent, (before) => add(before, actual)),
+        [],
+      ),
     spent: Ref.get(spent),
   }),
 )

@@ -65,7 +65,7 @@ const make = (): EventLogService => {
   }
 
   return EventLog.of({
-    append: UnsafeAppend.appending(append, refused),
+    append: UnsafeAppend.appending(append, append, refused),
     read: (from, maxBytes) => Effect.sync(() => read(from, maxBytes)),
     head: Effect.sync(() => head),
     acknowledged: Effect.sync(() => acknowledged),

@@ -87,12 +87,7 @@ const reading =
   (writer: LogWriter.LogWriter, path: string, to: () => number): EventLogService["read"] =>
   (from, maxBytes) =>
     Effect.try({
-      try: (): LogSlice => {
-        const descriptor = writer.descriptor()
-        const most = Math.min(maxBytes, to() - from.offset)
-        const recent = most > 0 ? writer.recent(from, most) : undefined
-        return recent ?? LogReader.readSlice(descriptor, from, to(), maxBytes)
-      },
+      try: (): LogSlice => LogReader.readSlice(writer.descriptor(), from, to(), maxBytes),
       catch: LogReader.failure("read", path, "read the event log"),
     })
 
@@ -177,7 +172,7 @@ const make = (options: Options): Effect.Effect<EventLogService, EventLogError, C
     const letters = DeadLetterFile.make(letterFile)
     const settingAside = LogReader.failure("set aside", letterFile, "set a refused operation aside in")
     const oneAtATime = yield* Effect.makeSemaphore(1)
-    const append = UnsafeAppend.appending(writer.append, ({ type }) =>
+    const append = UnsafeAppend.appending(writer.append, writer.add, ({ type }) =>
       LogReader.failure("append", path, `append ${type} to`),
     )
     const onDisk = GroupSync.make(fd, LogReader.failure("append", path, "flush to the disk"))

@@ -8,11 +8,15 @@ import type {
 } from "@pydantic/genai-prices"
 import * as Effect from "effect/Effect"
 import type { Price, Tier } from "../src/domain/Cost.js"
-import { priceId, rates } from "../src/domain/PriceRow.js"
+import { priceId, rates, toolRates } from "../src/domain/PriceRow.js"
 import { type DailyWindow, type DatedPrice, type PricedModel, startOfDay } from "../src/domain/PriceTable.js"
 
 /** The data set and the version of it that these rates come from. */
 export const ORIGIN = "genai-prices-0.1.8"
+
+/** Where its rates were read, for people, and the day of its release. */
+const SOURCE = "the data set @pydantic/genai-prices 0.1.8"
+const READ_ON = "2026-09-23"
 
 /** The providers whose rates are taken. */
 const PROVIDERS = [
@@ -30,6 +34,24 @@ const PROVIDERS = [
   "fireworks",
   "openrouter",
 ]
+
+/** What is understood of a model's price: a model with a rate for anything else is not half priced, but unpriced. */
+const UNDERSTOOD = new Set([
+  "input_mtok",
+  "output_mtok",
+  "cache_read_mtok",
+  "cache_write_mtok",
+  "cache_write_5m_mtok",
+  "cache_write_1h_mtok",
+  "input_audio_mtok",
+  "cache_audio_read_mtok",
+  "output_audio_mtok",
+  "input_image_mtok",
+  "cache_image_read_mtok",
+  "output_image_mtok",
+  "web_searches_kcount",
+  "storage_searches_kcount",
+])
 
 type Rate = number | TieredPrices | undefined
 
@@ -59,7 +81,25 @@ const ratesAt = (prices: ModelPrice, above: number): Tier | undefined => {
       output,
       cache_read: rateAt(prices["cache_read_mtok"], above),
       cache_write_5m: rateAt(prices["cache_write_5m_mtok"] ?? prices["cache_write_mtok"], above),
-      cache_write_1h: rateAt(prices["cache_write_1h_mtok"] ?? prices["cache_write_mtok"], above),
+      cache_write_1h: rateAt(prices["cache_write_1h_mtok"], above),
+      audio_input: rateAt(prices["input_audio_mtok"], above),
+      audio_cache_read: rateAt(prices["cache_audio_read_mtok"], above),
+      audio_output: rateAt(prices["output_audio_mtok"], above),
+      image_input: rateAt(prices["input_image_mtok"], above),
+      image_cache_read: rateAt(prices["cache_image_read_mtok"], above),
+      image_output: rateAt(prices["output_image_mtok"], above),
+    }),
+  }
+}
+
+const toolsAt = (prices: ModelPrice): Pick<Price, "serverTools"> => {
+  const web = rateAt(prices["web_searches_kcount"], -1)
+  const files = rateAt(prices["storage_searches_kcount"], -1)
+  if (web === undefined && files === undefined) return {}
+  return {
+    serverTools: toolRates({
+      ...(web === undefined ? {} : { web_search: web }),
+      ...(files === undefined ? {} : { file_search: files }),
     }),
   }
 }
@@ -71,12 +111,13 @@ const toPrice = (
   prices: ModelPrice,
 ): Price | undefined => {
   const base = ratesAt(prices, -1)
-  if (base === undefined) return undefined
+  if (base === undefined || Object.keys(prices).some((key) => !UNDERSTOOD.has(key))) return undefined
   return {
     priceId: priceId(ORIGIN, provider, model, effectiveFrom),
     effectiveFrom,
     rates: base.rates,
     tiers: starts(prices).flatMap((start) => ratesAt(prices, start) ?? []),
+    ...toolsAt(prices),
   }
 }
 
@@ -98,14 +139,19 @@ const datedOf = (provider: string, model: string, conditional: ConditionalPrice)
   const price = toPrice(provider, model, day, prices)
   const window = constraint?.type === "time_of_date" ? windowOf(constraint.start_time, constraint.end_time) : null
   if (price === undefined || window === undefined) return undefined
-  return { startMillis: day === null ? null : startOfDay(day), window, price }
+  return { startMillis: day === null ? null : startOfDay(day), window, price, source: SOURCE, readOn: READ_ON }
 }
 
-/** Whole names only: a `starts_with` counts as the name it spells, never as a beginning. */
-const namesOf = (match: MatchLogic): ReadonlyArray<string> => {
-  if ("or" in match) return match.or.flatMap(namesOf)
-  if ("equals" in match) return [match.equals]
-  return "starts_with" in match ? [match.starts_with] : []
+/**
+ * Whole names only: a `starts_with` counts as the name it spells, never as a beginning; a `contains` nowhere but where the
+ * provider puts a version behind every name.
+ */
+const namesOf = (provider: string, match: MatchLogic): ReadonlyArray<string> => {
+  if ("or" in match) return match.or.flatMap((one) => namesOf(provider, one))
+  const name = "equals" in match ? match.equals : "starts_with" in match ? match.starts_with : undefined
+  if (provider !== "aws") return name === undefined ? [] : [name]
+  const spelled = name ?? ("contains" in match ? match.contains : undefined)
+  return spelled === undefined ? [] : [spelled, `${spelled}-v1:0`]
 }
 
 const toModel = (provider: string, model: ModelInfo): PricedModel => {
@@ -113,7 +159,7 @@ const toModel = (provider: string, model: ModelInfo): PricedModel => {
   const dated = conditionals.map((conditional) => datedOf(provider, model.id, conditional))
   // A model whose price is not wholly understood is unpriced, not half priced.
   const prices = dated.every((price) => price !== undefined) ? dated : []
-  return { provider, id: model.id, aliases: namesOf(model.match), prices }
+  return { provider, id: model.id, aliases: namesOf(provider, model.match), prices }
 }
 
 /** A provider's models as this program prices them. Pure. */

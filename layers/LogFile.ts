@@ -50,20 +50,28 @@ const readAt = (fd: number, offset: number, length: number): Buffer => {
 }
 
 /** Whole lines from an offset on. A line is `undefined` when it is longer than {@link MAX_LINE_BYTES}. */
-export interface Lines {
-  readonly lines: ReadonlyArray<Buffer | undefined>
+export interface Lines<A = Buffer> {
+  readonly lines: ReadonlyArray<A | undefined>
   /** The offset behind the last whole line. */
   readonly end: number
 }
 
-const split = (bytes: Buffer, offset: number): Lines => {
-  const lines: Array<Buffer> = []
+/** What is made of the line that stands between two offsets of a block. */
+export type Taking<A> = (block: Buffer) => (start: number, stop: number) => A
+
+const asBytes: Taking<Buffer> = (block) => (start, stop) => block.subarray(start, stop)
+
+const split = <A>(bytes: Buffer, offset: number, taking: Taking<A>) => {
+  const take = taking(bytes)
+  const lines: Array<A> = []
+  let first = 0
   let start = 0
   for (let stop = bytes.indexOf(NEWLINE); stop !== -1; stop = bytes.indexOf(NEWLINE, start)) {
-    lines.push(bytes.subarray(start, stop))
+    if (start === 0) first = stop + 1
+    lines.push(take(start, stop))
     start = stop + 1
   }
-  return { lines, end: offset + start }
+  return { lines, end: offset + start, firstEnd: offset + first }
 }
 
 const newlineFrom = (fd: number, from: number, to: number): number | undefined => {
@@ -74,13 +82,16 @@ const newlineFrom = (fd: number, from: number, to: number): number | undefined =
   return undefined
 }
 
-/** About `maxBytes` of whole lines between two offsets, at least one line when there is one; none when no newline is left. */
-export const readLines = (fd: number, from: number, to: number, maxBytes: number): Lines => {
+/**
+ * About `maxBytes` of whole lines between two offsets, at least one line when there is one; none when no newline is left. What
+ * is made of each line is up to the reader, who is shown each block first.
+ */
+export const readLinesAs = <A>(fd: number, from: number, to: number, maxBytes: number, taking: Taking<A>): Lines<A> => {
   let length = Math.min(Math.max(1, maxBytes), to - from)
   while (length > 0) {
-    const found = split(readAt(fd, from, length), from)
+    const found = split(readAt(fd, from, length), from, taking)
     const [first] = found.lines
-    if (first !== undefined) return length <= maxBytes ? found : { lines: [first], end: from + first.length + 1 }
+    if (first !== undefined) return length <= maxBytes ? found : { lines: [first], end: found.firstEnd }
     if (length >= to - from) break
     if (length >= MAX_LINE_BYTES) {
       const newline = newlineFrom(fd, from + length, to)
@@ -90,6 +101,10 @@ export const readLines = (fd: number, from: number, to: number, maxBytes: number
   }
   return { lines: [], end: from }
 }
+
+/** {@link readLinesAs} bytes. */
+export const readLines = (fd: number, from: number, to: number, maxBytes: number): Lines =>
+  readLinesAs(fd, from, to, maxBytes, asBytes)
 
 /** How many newlines stand before an offset. Reads all of it in one go: some 300 ms for a quarter of a gigabyte. */
 export const countLines = (fd: number, to: number): number => {

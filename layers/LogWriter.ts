@@ -1,11 +1,10 @@
 import * as fs from "node:fs"
-import type { LogPosition, LogSlice } from "../services/EventLog.js"
+import type { LogPosition } from "../services/EventLog.js"
 import * as CanonicalJson from "../src/domain/CanonicalJson.js"
 import * as Chain from "../src/domain/Chain.js"
 import type { ChainedEvent, Event } from "../src/domain/Event.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
 import * as LogFile from "./LogFile.js"
-import * as LogWindow from "./LogWindow.js"
 
 const SCRATCH_BYTES = 64 * 1024
 const TEXT_START = Chain.SEAL_LENGTH - 1
@@ -26,8 +25,8 @@ export interface LogWriter {
   readonly head: () => LogPosition
   /** Writes one line. When it throws, the log is cut back to its last whole line, now or before the next append. */
   readonly append: (event: Event) => ChainedEvent
-  /** What was appended last, as far as it is still in memory: a stretch from the place on, or `undefined`. */
-  readonly recent: (from: LogPosition, maxBytes: number) => LogSlice | undefined
+  /** The same for who does not ask what became of the event. */
+  readonly add: (event: Event) => void
   /** The open descriptor, for reading. Throws once closed: the number may by then be another file's. */
   readonly descriptor: () => number
   /** Ends appending and reading; the descriptor itself stays with the one who opened it. */
@@ -42,7 +41,6 @@ export const make = (fd: number, end: LogPosition): LogWriter => {
   let head = end
   let torn = false
   let closed = false
-  const window = LogWindow.make()
 
   const descriptor = (): number => {
     if (closed) throw new Error("the log is closed")
@@ -105,18 +103,22 @@ export const make = (fd: number, end: LogPosition): LogWriter => {
     return { hash, length: end + 1 }
   }
 
+  const add = (event: Event): Event => {
+    descriptor()
+    const draft = Chain.draft(head, event)
+    const { hash, length } = writeLine(draft.text)
+    head = { offset: head.offset + length, lines: head.lines + 1, hash }
+    return draft.event
+  }
+
   return {
     head: () => head,
     append: (event) => {
-      descriptor()
-      const draft = Chain.draft(head, event)
-      const { hash, length } = writeLine(draft.text)
-      const chained = Chain.chained(draft.event, head.hash, hash)
-      window.add(head.offset, length, chained, draft.text)
-      head = { offset: head.offset + length, lines: head.lines + 1, hash }
-      return chained
+      const before = head.hash
+      const complete = add(event)
+      return Chain.chained(complete, before, head.hash)
     },
-    recent: window.read,
+    add,
     descriptor,
     close: () => {
       closed = true

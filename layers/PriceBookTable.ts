@@ -10,8 +10,10 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { PriceBook, type PriceBookService } from "../services/PriceBook.js"
 import type { Price } from "../src/domain/Cost.js"
+import * as Nearest from "../src/domain/Nearest.js"
 import { models, PriceFile } from "../src/domain/PriceRow.js"
 import * as PriceTable from "../src/domain/PriceTable.js"
+import * as ProviderTerms from "../src/domain/ProviderTerms.js"
 import * as GenaiPrices from "./GenaiPrices.js"
 import * as PriceOverlay from "./PriceOverlay.js"
 
@@ -36,16 +38,26 @@ export interface PriceBookTableOptions {
    *     provider: anthropic          # the default
    *     aliases: [my-haiku]          # other whole names
    *     effective_from: 2026-01-01   # first day, UTC; several rows of one model make its history
-   *     cache_read: 0.08             # each cache class without a rate is charged as input
-   *     cache_write_5m: 1.00
-   *     cache_write_1h: 1.60
+   *     cache_read: 0.08             # absent: charged as input
+   *     cache_write_5m: 1.00         # absent: charged as input
+   *     cache_write_1h: 1.60         # absent: unknown where cache_write_5m is there, else charged as input
+   *     audio_input: 4.00            # and audio_cache_read, audio_output, image_input, image_cache_read, image_output;
+   *                                  # absent: unknown, unless the provider bills it as text
    *     tiers:                       # rates of the whole call above a prompt size
    *       - { above_prompt_tokens: 200000, input: 1.60, output: 8.00 }
+   *     server_tools: { web_search: 10 }      # USD per 1,000 requests
+   *     multipliers:                 # of all token rates, by the word that the provider reports
+   *       service_tier: { batch: 0.5, priority: 1.25 }
+   *       speed: { fast: 6 }
+   *       inference_geo: { us: 1.1 }
    *     source: our contract         # for people
    *     read_on: 2026-01-01
+   * discounts: { anthropic: 15 }     # percent off what others list, by provider; rows of this file are as they stand
    * ```
    *
-   * Before its first `effective_from` a model has the price that it would have without the file.
+   * Before its first `effective_from` a model has the price that it would have without the file. A row has its provider's
+   * documented terms (half price in a batch, …) unless it says otherwise. A call that used something whose rate or multiplier
+   * is unknown is unpriced, with the reason.
    */
   readonly userFile?: string | undefined
 }
@@ -109,16 +121,49 @@ const readUserFile = Effect.fn("PriceBookTable.readUserFile")(function* (path: s
   const raw = yield* parse(path, text)
   const decoded = Schema.decodeUnknownEither(PriceFile, { onExcessProperty: "error" })(raw)
   if (Either.isLeft(decoded)) return yield* invalid(path, decoded.left)
-  return models("user", decoded.right.prices)
+  return { path, file: decoded.right }
 })
 
+const noFile = { path: "", file: { prices: [], discounts: {} } }
+
+/** A discount on nothing would be lost in silence. */
+const checkDiscounts = (
+  path: string,
+  discounts: PriceFile["discounts"],
+  listed: ReadonlyArray<PriceTable.PricedModel>,
+): Effect.Effect<void, PriceFileError> => {
+  const providers = new Set(listed.map(({ provider }) => provider))
+  const stray = Object.keys(discounts).find((provider) => !providers.has(provider))
+  if (stray === undefined) return Effect.void
+  const meant = Nearest.nearest(stray, providers)
+  return new PriceFileError({
+    path,
+    key: `discounts.${stray}`,
+    message: `The price file ${path} gives a discount on ${stray}, which is no provider with listed prices${meant === undefined ? "." : `; did you mean ${meant}?`} Correct or remove it there.`,
+  })
+}
+
 const make = Effect.fn("PriceBookTable.make")(function* (options: PriceBookTableOptions) {
-  const user = options.userFile === undefined ? [] : yield* readUserFile(options.userFile)
-  const kept = (yield* GenaiPrices.load).filter(
-    ({ provider, id }) => provider !== "anthropic" || !PriceOverlay.UNPRICED.includes(id),
+  const { path, file } = options.userFile === undefined ? noFile : yield* readUserFile(options.userFile)
+  const { PRICES, READ_ON, TERMS, UNPRICED } = PriceOverlay
+  const user = ProviderTerms.underTerms(models("user", file.prices), TERMS)
+  const overlay = ProviderTerms.underTerms(models("overlay", PRICES), TERMS)
+  const wanted = (yield* GenaiPrices.load).filter(
+    ({ provider, id }) => provider !== "anthropic" || !UNPRICED.includes(id),
   )
-  const tables = [user, models("overlay", PriceOverlay.PRICES), kept].map(PriceTable.make)
-  const service: PriceBookService = { unsafePriceOf: remembering(tables) }
+  const kept = ProviderTerms.underTerms(wanted, TERMS)
+  yield* checkDiscounts(path, file.discounts, [...overlay, ...kept])
+  const sources = [
+    ["user", user],
+    ["overlay", ProviderTerms.discounted(overlay, file.discounts)],
+    ["genai-prices", ProviderTerms.discounted(kept, file.discounts)],
+  ] as const
+  const service: PriceBookService = {
+    unsafePriceOf: remembering(sources.map(([, of]) => PriceTable.make(of))),
+    listed: sources.flatMap(([origin, of]) => PriceTable.listed(origin, of)),
+    unpriced: UNPRICED.map((model) => ({ provider: "anthropic", model })),
+    readOn: READ_ON,
+  }
   return service
 })
 

@@ -1,7 +1,9 @@
 import type { PriceRow } from "../src/domain/PriceRow.js"
+import type { ProviderTerms } from "../src/domain/ProviderTerms.js"
 
 const SOURCE = "Anthropic's published price list"
-const READ_ON = "2026-11-23"
+/** The day on which the overlay was last compared with the published lists. */
+export const READ_ON = "2026-11-23"
 
 const row = (fields: Pick<PriceRow, "model" | "input" | "output"> & Partial<PriceRow>): PriceRow => ({
   provider: "anthropic",
@@ -74,4 +76,37 @@ export const PRICES: ReadonlyArray<PriceRow> = [
     cache_write_1h: 6,
     cache_read: 0.3,
   }),
+]
+
+/**
+ * What holds for all models of a provider, whoever states their rates: the multipliers, tools and classes that it documents
+ * for every model. What is not here (a priority tier, a fast mode, a batch where cached tokens have terms of their own) has no
+ * price that is known, and leaves a call unpriced until a user's file says it.
+ */
+export const TERMS: ReadonlyArray<ProviderTerms> = [
+  {
+    provider: "anthropic",
+    // Both are of all token classes, cached ones included; neither is of tools.
+    multipliers: { service_tier: { batch: 0.5 }, inference_geo: { us: 1.1 } },
+    // A fetch costs the tokens that it brings in and no more.
+    server_tools: { web_search: 10, web_fetch: 0 },
+    asText: [],
+    source: SOURCE,
+    read_on: READ_ON,
+  },
+  {
+    provider: "openai",
+    // A flexible call has the rates of a batch.
+    multipliers: { service_tier: { batch: 0.5, flex: 0.5 } },
+    asText: ["images"],
+    source: "OpenAI's guides to batches, flexible processing and images, as other pages quote them",
+    read_on: READ_ON,
+  },
+  {
+    provider: "google",
+    asText: ["audio", "images"],
+    source:
+      "Google's price list of the Gemini API, as the data set carries it: one input price for all that has none of its own",
+    read_on: READ_ON,
+  },
 ]

@@ -121,7 +121,7 @@ const isRunning = async ({ pid, start_time }: Owner): Promise<boolean> => {
 }
 
 /** Process ids of another machine or container say nothing here, and an earlier boot's processes are gone. */
-const judged = async (owner: Owner): Promise<Standing> => {
+export const judged = async (owner: Owner): Promise<Standing> => {
   const own = await here()
   if (differ(owner.host, own.host)) return { _tag: "Unknown", owner, where: `on ${owner.host}` }
   if (differ(owner.boot_id, own.boot_id)) return { _tag: "Dead", owner }
@@ -221,10 +221,13 @@ const removeClaims = async (folder: string): Promise<void> => {
   await Promise.all(claims.map((name) => fs.rm(nodePath.join(folder, name), { force: true })))
 }
 
-const ownText = async (): Promise<string> => {
+/** This very process, as others can recognise it. */
+export const own = async (): Promise<Owner> => {
   const start_time = (await startTimeOf(process.pid)) ?? null
-  return `${JSON.stringify({ pid: process.pid, start_time, ...(await here()) })}\n`
+  return { pid: process.pid, start_time, ...(await here()) }
 }
+
+const ownText = async (): Promise<string> => `${JSON.stringify(await own())}\n`
 
 /**
  * Makes this process the owner of a run's folder; gives the owner that keeps it from that instead when there is one. A dead

@@ -6,7 +6,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type LogHead, RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { CALL_JOB_TYPE } from "../src/domain/CallMeasure.js"
 import { fileName } from "../src/domain/Ids.js"
+import * as Leaves from "../src/domain/Leaves.js"
 import * as Project from "../src/domain/Project.js"
 import type { RunRecord } from "../src/domain/Run.js"
 import * as RunFold from "../src/domain/RunFold.js"
@@ -82,14 +84,17 @@ const make = ({ runsDir, only }: Options) =>
         events: events + 1,
       }))
 
-    const rows = yield* Effect.gen(function* () {
+    /** All rows, newest first, and which of them bear cost. */
+    const recorded = yield* Effect.gen(function* () {
       const files = yield* logs
-      const all = yield* Effect.forEach(files, rowsOf)
-      return all
+      const all = (yield* Effect.forEach(files, rowsOf))
         .flat()
         .map((row, index) => ({ ...row, id: index + 1 }))
         .toSorted(newestFirst)
+      return { all, bears: Leaves.among(all.map(Leaves.placed)) }
     }).pipe(Effect.cachedWithTTL(FRESH_FOR))
+
+    const rows = Effect.map(recorded, ({ all }) => all)
 
     const service: RunReaderService = {
       source: { kind: "folders", location: root },
@@ -98,12 +103,20 @@ const make = ({ runsDir, only }: Options) =>
           Stream.filter(matches(filter)),
           limit === undefined ? (all) => all : Stream.take(limit),
         ),
+      calls: (filter, under) =>
+        Stream.fromIterableEffect(
+          Effect.map(recorded, ({ all, bears }) => {
+            const asked = matches({ ...filter, job_type: CALL_JOB_TYPE })
+            const among = under === undefined ? all : family(all, under).toSorted(newestFirst)
+            return among.filter((row) => asked(row) && bears(Leaves.placed(row)))
+          }),
+        ),
       jobTypes: Effect.map(rows, (all) => [...new Set(all.map((row) => row.job_type))].sort()),
       get: (id) =>
         Effect.map(rows, (all) =>
           Option.fromNullable(all.find((row) => row.event_id === id) ?? all.find((row) => row.run_id === id)),
         ),
-      tree: (runId) => Effect.map(rows, (all) => RunTree.build(family(all, runId), runId)),
+      tree: (runId) => Effect.map(recorded, ({ all, bears }) => RunTree.build(family(all, runId), runId, bears)),
       logHead: (runId) =>
         Effect.gen(function* () {
           const file = yield* logOf(runId)

@@ -11,8 +11,9 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { type LogHead, RunReader, RunReaderError, type RunReaderService } from "../services/RunReader.js"
+import { CallRecord } from "../src/domain/CallRecord.js"
 import { shown } from "../src/domain/Endpoint.js"
-import { type RunFilter, RunRecord } from "../src/domain/Run.js"
+import { RunRecord } from "../src/domain/Run.js"
 import { RunTreeNode } from "../src/domain/RunTree.js"
 import { Metadata } from "../src/domain/Stats.js"
 
@@ -28,6 +29,7 @@ const PAGE_ROWS = 1000
 
 const runs = Schema.decodeUnknown(Schema.Array(RunRecord))
 const run = Schema.decodeUnknown(RunRecord)
+const calls = Schema.decodeUnknown(Schema.Array(Schema.parseJson(CallRecord)))
 const metadata = Schema.decodeUnknown(Metadata)
 const received = Schema.decodeUnknown(
   Schema.Array(
@@ -53,10 +55,12 @@ const nextSearch = (response: HttpClientResponse.HttpClientResponse): Option.Opt
   return target === undefined || query < 0 ? Option.none() : Option.some(target.slice(query + 1))
 }
 
-const searchOf = (filter: RunFilter, limit: number): string => {
-  const given = Object.entries(filter).flatMap(([key, value]) => (typeof value === "string" ? [[key, value]] : []))
-  return new URLSearchParams([...given, ["limit", String(limit)]]).toString()
-}
+type Search = Readonly<Record<string, string | undefined>>
+
+const searchOf = (given: Search): string =>
+  new URLSearchParams(
+    Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  ).toString()
 
 const make = (options: Options) =>
   Effect.gen(function* () {
@@ -81,23 +85,32 @@ const make = (options: Options) =>
       return `${place} answered ${status}${detail === "" ? "" : ` (${detail})`}. Check that it is a Runledger server, or read the run folders with --local.`
     }
 
-    const ask = (pathAndSearch: string) =>
+    /** The answer to a request, none when there is no such thing. */
+    const get = (pathAndSearch: string) =>
       Effect.gen(function* () {
         const response = yield* client
           .get(`${base}${pathAndSearch}`)
           .pipe(Effect.timeout(timeout), Effect.mapError(failed(unreachable)))
-        if (response.status === 404) return Option.none<{ response: typeof response; body: unknown }>()
+        if (response.status === 404) return Option.none<typeof response>()
         if (response.status >= 300) {
           const text = yield* response.text.pipe(Effect.orElseSucceed(() => ""))
           return yield* failed(refused(response.status, text.slice(0, 200)))(undefined)
         }
-        const body = yield* response.json.pipe(
+        return Option.some(response)
+      })
+
+    const ask = (pathAndSearch: string) =>
+      Effect.gen(function* () {
+        const response = yield* get(pathAndSearch)
+        if (Option.isNone(response))
+          return Option.none<{ response: HttpClientResponse.HttpClientResponse; body: unknown }>()
+        const body = yield* response.value.json.pipe(
           Effect.timeout(timeout),
           Effect.mapError(
             failed(`${place} did not answer in JSON. Check that TELEMETRY_API_URL names a Runledger server.`),
           ),
         )
-        return Option.some({ response, body })
+        return Option.some({ response: response.value, body })
       }).pipe(Effect.scoped)
 
     const otherVersion = `${place} speaks another version of the API. Use the same Runledger on both sides.`
@@ -120,11 +133,35 @@ const make = (options: Options) =>
         return [Chunk.fromIterable(events), nextSearch(answer.value.response)] as const
       })
 
+    const brokeOff = `${place} broke off its answer, or sent nothing for too long. Ask again; its log says more.`
+
+    /** The lines of an answer as they come. */
+    const lines = (pathAndSearch: string) =>
+      Stream.unwrapScoped(
+        Effect.flatMap(
+          get(pathAndSearch),
+          Option.match({
+            onNone: () => failed(otherVersion)(undefined),
+            onSome: (response) => Effect.succeed(Stream.mapError(response.stream, failed(brokeOff))),
+          }),
+        ),
+      ).pipe(
+        Stream.timeoutFail(() => failed(brokeOff)(undefined), timeout),
+        Stream.decodeText(),
+        Stream.splitLines,
+        Stream.filter((line) => line !== ""),
+      )
+
     const service: RunReaderService = {
       source: { kind: "server", location: place },
       stream: (filter, limit) =>
-        Stream.paginateChunkEffect(searchOf(filter, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS)), page).pipe(
-          limit === undefined ? (all) => all : Stream.take(limit),
+        Stream.paginateChunkEffect(
+          searchOf({ ...filter, limit: String(Math.min(limit ?? PAGE_ROWS, PAGE_ROWS)) }),
+          page,
+        ).pipe(limit === undefined ? (all) => all : Stream.take(limit)),
+      calls: ({ job_type: _job, ...filter }, under) =>
+        Stream.mapChunksEffect(lines(`/api/v1/calls?${searchOf({ ...filter, under })}`), (some) =>
+          Effect.map(understood(calls(Chunk.toReadonlyArray(some))), Chunk.unsafeFromArray),
         ),
       jobTypes: Effect.gen(function* () {
         const answer = yield* ask("/api/v1/metadata")

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { RunStore, RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
+import type { PriceOf } from "../src/domain/CallPricing.js"
 import * as FileProblem from "./FileProblem.js"
 import * as PrivateFile from "./PrivateFile.js"
 import * as Ballast from "./RunStoreSqlBallast.js"
@@ -23,6 +24,7 @@ import * as Health from "./RunStoreSqlHealth.js"
 import * as Keeping from "./RunStoreSqlKeeping.js"
 import { LATEST, MIGRATIONS_TABLE, migrate } from "./RunStoreSqlMigrations.js"
 import * as Reading from "./RunStoreSqlReading.js"
+import * as Repricing from "./RunStoreSqlRepricing.js"
 import * as Stale from "./RunStoreSqlStale.js"
 import * as Writes from "./RunStoreSqlWrites.js"
 
@@ -31,6 +33,8 @@ export interface Options {
   readonly path: string
   /** Given by who serves the store: the plan for a full disk, and the check after an unclean stop. */
   readonly house?: Keeping.House | undefined
+  /** Prices calls that come with tokens and without a word about their cost; absent: they stay unpriced. */
+  readonly priceOf?: PriceOf | undefined
 }
 
 const failure =
@@ -168,7 +172,7 @@ const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, S
     )
     yield* watch.opened
 
-    const writes = Writes.make(writer)
+    const writes = Writes.make(writer, options.priceOf)
     const endStale = Stale.make(writer, writes)
     const oneWriter = yield* Effect.makeSemaphore(1)
     const associate = Commits.make(writer, writes)
@@ -224,12 +228,18 @@ const make = (options: Options): Effect.Effect<RunStoreService, RunStoreError, S
     const transact = <A, E>(operation: string, work: Effect.Effect<A, E>): Effect.Effect<A, RunStoreError> =>
       keeping.ballast.guarded(commit(operation, work))
 
-    const write = yield* Groups.make((shares) => transact("write runs", writes.together(shares)))
+    const look: Repricing.Desk["look"] = (question) => read("look for calls to price anew", Effect.try(question))
+    const repricing = Repricing.make({ sql: writer, database: shortReader, writes: writes.now, transact, look })
+
+    const write = yield* Groups.make((shares) =>
+      keeping.ballast.guarded(alone("write runs", writes.commitTogether(shares)).pipe(Effect.zipLeft(changed.wake))),
+    )
 
     return {
       ...reading,
       info,
       keeping: keeping.service,
+      repricing,
       ping: transact("take a test write", writes.ping).pipe(
         Effect.filterOrFail(
           (same) => same,

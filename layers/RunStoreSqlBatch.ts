@@ -3,7 +3,8 @@ import type { Operation, OperationResult } from "../src/domain/Operation.js"
 import { PATCH_FIELDS, type RunCreate, type RunPatch } from "../src/domain/Run.js"
 import * as RunUpdate from "../src/domain/RunUpdate.js"
 import { isStatus } from "../src/domain/Status.js"
-import { assign, type Cells, cellsOf, fromCreate, placeOf, type Row } from "./RunStoreSqlRows.js"
+import type { IngestPricing } from "./RunStoreSqlIngestPricing.js"
+import { assign, type Cell, type Cells, cellsOf, fromCreate, placeOf, type Row } from "./RunStoreSqlRows.js"
 
 export type Update = Omit<Extract<Operation, { readonly op: "update" }>, "op">
 export type EventOperation = Extract<ReceivedOperation, { readonly op: "event" }>
@@ -42,6 +43,7 @@ export interface Batch {
   readonly letGo: ReadonlyMap<string, string>
   /** The runs of which the batch is a sign of life, by run_id. */
   readonly runs: Map<string, RunNews>
+  readonly priced: IngestPricing
 }
 
 /** What became of one update. */
@@ -57,6 +59,8 @@ const UPDATED_AT = placeOf("updated_at")
 const RECEIVED_AT = placeOf("received_at")
 const SHA_256 = /^[0-9a-f]{64}$/
 
+const asItCame = (_before: Cells | null, next: Array<Cell>): Array<Cell> => next
+
 /** A batch before its first operation. */
 export const make = (given: Pick<Batch, "now" | "rows"> & Partial<Batch>): Batch => ({
   waiting: new Map(),
@@ -65,6 +69,7 @@ export const make = (given: Pick<Batch, "now" | "rows"> & Partial<Batch>): Batch
   newEvents: new Set(),
   letGo: new Map(),
   runs: new Map(),
+  priced: asItCame,
   ...given,
 })
 
@@ -92,12 +97,18 @@ const standing = (cells: Cells): RunUpdate.Standing => {
 }
 
 /** Applies an update to a row; with `touch` the row counts as changed whatever the update bears. */
-export const applyUpdate = (held: Held, update: Update, now: string, touch: boolean): Applied => {
+export const applyUpdate = (
+  held: Held,
+  update: Update,
+  now: string,
+  touch: boolean,
+  priced: IngestPricing = asItCame,
+): Applied => {
   const before = standing(held.cells)
   const ignored = RunUpdate.refusal(before, update)
   if (ignored !== null) return { fields: [], ignored }
   const patch = patchOf(update)
-  const next = assign(held.cells, { ...RunUpdate.takenBack(before, update), ...patch })
+  const next = priced(held.cells, assign(held.cells, { ...RunUpdate.takenBack(before, update), ...patch }))
   next[INFERRED] = RunUpdate.inferredAfter(before, update) ? 1 : 0
   const changed = next.some((cell, place) => cell !== held.cells[place])
   if (changed || touch) {
@@ -119,7 +130,7 @@ const receivedAt = (held: Held, now: string): void => {
 
 /** What the client changes of a row by hand; always counts as a change. */
 export const patched = (batch: Batch, held: Held, update: Update): Applied => {
-  const applied = applyUpdate(held, update, batch.now, true)
+  const applied = applyUpdate(held, update, batch.now, true, batch.priced)
   heardOf(batch, held)
   receivedAt(held, batch.now)
   return applied
@@ -131,10 +142,10 @@ const create = (batch: Batch, run: RunCreate): OperationResult => {
     heardOf(batch, known)
     return { op: "create", event_id: run.event_id, status: "duplicate" }
   }
-  const held: Held = { before: null, cells: fromCreate(run, batch.now), dirty: true }
+  const held: Held = { before: null, cells: batch.priced(null, fromCreate(run, batch.now)), dirty: true }
   batch.rows.set(run.event_id, held)
   heardOf(batch, held)
-  for (const update of batch.waiting.get(run.event_id) ?? []) applyUpdate(held, update, batch.now, false)
+  for (const update of batch.waiting.get(run.event_id) ?? []) applyUpdate(held, update, batch.now, false, batch.priced)
   if (batch.waiting.has(run.event_id)) batch.settled.add(run.event_id)
   batch.waiting.delete(run.event_id)
   return { op: "create", event_id: run.event_id, status: "created" }
@@ -148,7 +159,7 @@ const change = (batch: Batch, update: Update): OperationResult => {
     batch.toWait.push(update)
     return { ...result, status: "pending", detail: "waits for the create of this event_id" }
   }
-  const applied = applyUpdate(held, update, batch.now, false)
+  const applied = applyUpdate(held, update, batch.now, false, batch.priced)
   heardOf(batch, held)
   receivedAt(held, batch.now)
   if (applied.ignored !== null) return { ...result, status: "ignored", detail: applied.ignored }

@@ -15,6 +15,11 @@ export class JsonBytes {
     this.whole = Buffer.from(new ArrayBuffer(room))
   }
 
+  /** How large it is: less only by what the last characters take beyond one byte each. */
+  get length(): number {
+    return this.end + this.pending.length
+  }
+
   text(text: string): void {
     this.pending += text
   }

@@ -205,7 +205,35 @@ const sums = (sql: Connection) =>
     yield* statements(...INDEXES)
   })
 
-const STEPS = { "1_runs": () => runs, "2_lives": () => lives, "3_sums": sums }
+/** What was priced anew on purpose: each time with what it was asked and came to, and each of its calls as it was before. */
+const repricings = statements(
+  `CREATE TABLE repricings (
+    id INTEGER PRIMARY KEY,
+    begun_at TEXT NOT NULL,
+    finished_at TEXT,
+    undone_at TEXT,
+    filter_json TEXT NOT NULL,
+    price_tables TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    newly_priced INTEGER NOT NULL,
+    old_cost_nanousd INTEGER NOT NULL,
+    new_cost_nanousd INTEGER NOT NULL,
+    undone_calls INTEGER NOT NULL
+  )`,
+  `CREATE TABLE repriced_calls (
+    event_id TEXT NOT NULL,
+    repricing_id INTEGER NOT NULL,
+    before_json TEXT NOT NULL,
+    after_json TEXT NOT NULL,
+    before_updated_at TEXT,
+    repriced_at TEXT NOT NULL,
+    undone INTEGER NOT NULL,
+    PRIMARY KEY (event_id, repricing_id)
+  ) WITHOUT ROWID`,
+  "CREATE INDEX repriced_calls_repricing ON repriced_calls (repricing_id, event_id)",
+)
+
+const STEPS = { "1_runs": () => runs, "2_lives": () => lives, "3_sums": sums, "4_repricings": () => repricings }
 
 /** The newest migration that this version knows. */
 export const LATEST = Object.keys(STEPS).length

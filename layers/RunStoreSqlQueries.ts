@@ -1,9 +1,10 @@
 import type { Page } from "../services/RunStore.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import { type Database, type Query, WHILE_WANTED } from "./RunStoreSqlDatabase.js"
-import { type Bytes, PageBytes, TooLarge } from "./RunStoreSqlPageBytes.js"
+import { JsonBytes } from "./RunStoreSqlJsonBytes.js"
+import { type Bytes, TooLarge } from "./RunStoreSqlPageBytes.js"
+import * as RowBytes from "./RunStoreSqlRowBytes.js"
 import { RUN_SELECTION, type RunRow, toRecord } from "./RunStoreSqlRows.js"
-import { TEXT_SELECTION, toText } from "./RunStoreSqlRowText.js"
 import { all, type Condition, given, isAnswered, newestFirst, where } from "./RunStoreSqlWhere.js"
 
 export type Cursor = NonNullable<Page["after"]>
@@ -24,18 +25,22 @@ export const SHORT_PAGE = 200
 /** Bytes that such a page may have: some milliseconds of work. */
 const SHORT_BYTES = 1024 * 1024
 
+/** Bytes of a page that another brief read may have to wait for. */
+const BRIEF_BYTES = 4 * 1024 * 1024
+
 /** Bytes after which a page of a stream ends, whatever its limit: what its reader holds. */
-const PART_BYTES = 8 * 1024 * 1024
+export const PART_BYTES = 8 * 1024 * 1024
 
 /** Bytes of a page that has to be whole: beyond, it would take the memory that everybody else works in. */
 const MOST_BYTES = 256 * 1024 * 1024
 
-interface Place {
+export interface Place {
   readonly id: number
   readonly created_at: string
 }
 
-const after = ({ after: cursor }: Page): ReadonlyArray<Condition> =>
+/** The condition of what follows a cursor. */
+export const after = ({ after: cursor }: Page): ReadonlyArray<Condition> =>
   cursor === undefined
     ? []
     : [
@@ -44,7 +49,7 @@ const after = ({ after: cursor }: Page): ReadonlyArray<Condition> =>
         { text: "(created_at, id) < (?, ?)", values: [cursor.createdAt, cursor.id] },
       ]
 
-const NEWEST_FIRST = "ORDER BY created_at DESC, id DESC"
+export const NEWEST_FIRST = "ORDER BY created_at DESC, id DESC"
 
 /**
  * Where the rows of a page are, newest first, by a walk along one index in its order. With `glance` the walk ends after so many
@@ -110,18 +115,44 @@ export const countByRows = (db: Database, filter: RunFilter): number => {
 }
 
 const ROW = `SELECT ${RUN_SELECTION} FROM runs WHERE id = ?`
-const ROW_TEXT = `SELECT ${TEXT_SELECTION} FROM runs WHERE id = ?`
 
 /** How large a row is, told without reading it: its long columns. */
-const WEIGHT = ["metrics_json", "context_json", "exact_json", "input_summary", "output_summary", "error_summary"]
+const WEIGHT = [
+  "metrics_json",
+  "context_json",
+  "exact_json",
+  "input_summary",
+  "output_summary",
+  "error_summary",
+  "error_details",
+]
   .map((column) => `coalesce(octet_length(${column}), 0)`)
   .join(" + ")
-const LIGHT_ROW_TEXT = `${ROW_TEXT} AND ${WEIGHT} <= ?`
+const WEIGHTS = `SELECT id, ${WEIGHT} AS bytes FROM runs WHERE id IN (SELECT value FROM json_each(?))`
+
+/** Rows and bytes that are fetched at once: more would have the database ask for new memory each time. */
+const ROWS_AT_ONCE = 100
+const BYTES_AT_ONCE = 1024 * 1024
+
+/** Bytes that the JSON of a row has room for beside its long columns. */
+const ROOM_BESIDE = 1536
 
 /** A page of so many rows; one that is a `part` of a stream may end earlier, when its rows are large. */
 export type BoundedPage = Page & { readonly limit: number; readonly part?: boolean }
 
-const nextOf = ({ id, created_at }: Place): Cursor => ({ createdAt: created_at, id })
+export const nextOf = ({ id, created_at }: Place): Cursor => ({ createdAt: created_at, id })
+
+type Weights = ReadonlyArray<readonly [id: number, bytes: number]>
+
+/** How large the rows at some places are, in their order. */
+const weightsOf = (db: Database, here: ReadonlyArray<Place>): Weights => {
+  const text = JSON.stringify(here.map(({ id }) => id))
+  const found = db.all<{ readonly id: number; readonly bytes: number }>({ text: WEIGHTS, values: [text] })
+  const bytes = new Map(found.map((row) => [row.id, row.bytes]))
+  return here.map(({ id }) => [id, bytes.get(id) ?? 0])
+}
+
+const sum = (weights: Weights): number => weights.reduce((total, [, bytes]) => total + bytes, 0)
 
 /** The rows at some places, `limit` of them; one place more tells that others follow. */
 const rowsAt = (
@@ -129,47 +160,32 @@ const rowsAt = (
   found: ReadonlyArray<Place>,
   { limit, part = false }: BoundedPage,
   separator: string,
+  weights = weightsOf(db, found.slice(0, limit)),
 ): RowsBytes => {
-  const out = new PageBytes(separator)
-  let looked = 0
-  let last: Place | undefined
-  for (const place of found.slice(0, limit)) {
+  const out = new JsonBytes(Math.min(sum(weights), PART_BYTES) + weights.length * ROOM_BESIDE)
+  let [rows, looked] = [0, 0]
+  for (const lot of RowBytes.lots(weights, ROWS_AT_ONCE, BYTES_AT_ONCE)) {
     if (part && out.length >= PART_BYTES) break
     db.checkWanted()
-    for (const values of db.values({ text: ROW_TEXT, values: [place.id] })) out.row(toText(values))
+    rows += RowBytes.writeRows(out, RowBytes.rowBytes(db, lot), lot, separator, rows > 0)
     if (!part && out.length > MOST_BYTES)
       throw new TooLarge(`${limit} rows are more than ${MOST_BYTES} bytes: ask for fewer rows at a time`)
-    looked += 1
-    last = place
+    looked += lot.length
   }
-  return {
-    json: out.done(),
-    rows: out.rows,
-    next: found.length > looked && last !== undefined ? nextOf(last) : undefined,
-  }
+  const last = found[looked - 1]
+  return { json: out.done(), rows, next: found.length > looked && last !== undefined ? nextOf(last) : undefined }
 }
 
-/** The same when all are small; `undefined` when they are not. */
-const smallRowsAt = (
+/** The same when they have no more bytes than `most`; `undefined` when they have. */
+const lightRowsAt = (
   db: Database,
   found: ReadonlyArray<Place>,
-  limit: number,
+  wanted: BoundedPage,
   separator: string,
+  most: number,
 ): RowsBytes | undefined => {
-  const here = found.slice(0, limit)
-  const out = new PageBytes(separator)
-  for (const { id } of here) {
-    const [values] = db.values({ text: LIGHT_ROW_TEXT, values: [id, SHORT_BYTES - out.length] })
-    if (values === undefined) return undefined
-    out.row(toText(values))
-    if (out.length > SHORT_BYTES) return undefined
-  }
-  const last = here.at(-1)
-  return {
-    json: out.done(),
-    rows: out.rows,
-    next: found.length > limit && last !== undefined ? nextOf(last) : undefined,
-  }
+  const weights = weightsOf(db, found.slice(0, wanted.limit))
+  return sum(weights) > most ? undefined : rowsAt(db, found, wanted, separator, weights)
 }
 
 const oneMore = (page: BoundedPage): Page => ({ ...page, limit: page.limit + 1 })
@@ -177,6 +193,15 @@ const oneMore = (page: BoundedPage): Page => ({ ...page, limit: page.limit + 1 }
 /** One page of rows, newest first, on one snapshot. */
 export const page = (db: Database, filter: RunFilter, wanted: BoundedPage, separator: string): RowsBytes =>
   db.snapshot(() => rowsAt(db, db.all<Place>(places(filter, oneMore(wanted))), wanted, separator))
+
+/** The same when the rows are so small that nobody has to wait long for it; `undefined` when they are not. */
+export const briefPage = (
+  db: Database,
+  filter: RunFilter,
+  wanted: BoundedPage,
+  separator: string,
+): RowsBytes | undefined =>
+  db.snapshot(() => lightRowsAt(db, db.all<Place>(places(filter, oneMore(wanted))), wanted, separator, BRIEF_BYTES))
 
 /** The same, when few and small rows need to be met for it; `undefined` when it may take long. */
 export const pageAtGlance = (
@@ -192,7 +217,7 @@ export const pageAtGlance = (
       found.length > wanted.limit ||
       isAnswered(filter, newestFirst(filter)) ||
       held(db, filter, wanted, GLANCE + 1) <= GLANCE
-    return isKnown ? smallRowsAt(db, found, wanted.limit, separator) : undefined
+    return isKnown ? lightRowsAt(db, found, wanted, separator, SHORT_BYTES) : undefined
   })
 }
 

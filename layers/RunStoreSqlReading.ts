@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
+import { type Page, RunStoreError, type RunStoreService, type StoreInfo } from "../services/RunStore.js"
 import type { RunFilter, RunRecord } from "../src/domain/Run.js"
 import type { Metadata, StatsGroup } from "../src/domain/Stats.js"
 import * as Counts from "./RunStoreSqlCounts.js"
@@ -12,10 +12,13 @@ import * as Events from "./RunStoreSqlEvents.js"
 import { bytes } from "./RunStoreSqlPageBytes.js"
 import * as Queries from "./RunStoreSqlQueries.js"
 import * as Reader from "./RunStoreSqlReader.js"
-import type { Kind, Reads } from "./RunStoreSqlReads.js"
+import { isShortWalk, type Kind, type Reads } from "./RunStoreSqlReads.js"
 
 /** Rows of a stream that are read at once: what its reader holds, and as long as it keeps a snapshot of the database. */
 const STREAM_ROWS = 500
+
+/** The same of calls, of which little is sent. */
+const CALLS_AT_ONCE = 2000
 
 /** Rows of a page whose limit nobody gave. */
 const ALL_ROWS = Number.MAX_SAFE_INTEGER - 1
@@ -76,12 +79,18 @@ export const make = ({ info, database, translated }: Options): Effect.Effect<Rea
       filter: RunFilter,
       wanted: Queries.BoundedPage,
       separator: string,
-    ): Effect.Effect<Queries.RowsBytes, RunStoreError> =>
-      either("list runs", (db) => Queries.pageAtGlance(db, filter, wanted, separator), "page", {
-        filter,
-        page: wanted,
-        separator,
-      })
+    ): Effect.Effect<Queries.RowsBytes, RunStoreError> => {
+      const asked = { filter, page: wanted, separator }
+      const whole = there("list runs", "page", asked)
+      const orWhole = (found: Queries.RowsBytes | undefined) => (found === undefined ? whole : Effect.succeed(found))
+      const briefly = Effect.suspend(() =>
+        isShortWalk(asked) ? Effect.flatMap(there("list runs", "briefPage", asked), orWhole) : whole,
+      )
+      return Effect.flatMap(
+        here("list runs", (db) => Queries.pageAtGlance(db, filter, wanted, separator)),
+        (known) => (known === undefined ? briefly : Effect.succeed(known)),
+      )
+    }
 
     const pages = (
       filter: RunFilter,
@@ -106,6 +115,13 @@ export const make = ({ info, database, translated }: Options): Effect.Effect<Rea
             isLater ? Chunk.make(bytes(separator), rows) : Chunk.of(rows),
           ]),
           Stream.flattenChunks,
+        ),
+      calls: (filter, under) =>
+        Stream.paginateChunkEffect<Page["after"], Uint8Array, RunStoreError, never>(undefined, (after) =>
+          Effect.map(there("read calls", "calls", { filter, under, after, limit: CALLS_AT_ONCE }), ({ json, next }) => [
+            Chunk.of(json),
+            Option.fromNullable(next),
+          ]),
         ),
       tree: (id) => Effect.map(there("read a run's tree", "tree", { id }), Option.fromNullable),
       stats: (groupBy, filter) => there("sum up runs", "stats", { groupBy, filter }),

@@ -1,6 +1,7 @@
 import type { StoreInfo } from "../services/RunStore.js"
 import type { RunFilter } from "../src/domain/Run.js"
 import type { GroupBy, Metadata, Metrics } from "../src/domain/Stats.js"
+import * as Calls from "./RunStoreSqlCalls.js"
 import * as Counts from "./RunStoreSqlCounts.js"
 import type { Database } from "./RunStoreSqlDatabase.js"
 import { type Bytes, bytes } from "./RunStoreSqlPageBytes.js"
@@ -10,12 +11,18 @@ import * as Sums from "./RunStoreSqlSums.js"
 import * as Tree from "./RunStoreSqlTree.js"
 import { isAnswered, newestFirst } from "./RunStoreSqlWhere.js"
 
+interface PageAsked {
+  readonly filter: RunFilter
+  readonly page: Queries.BoundedPage
+  readonly separator: string
+}
+
 /** A read that may take long, as it is put to the thread that reads; with the answer that it gets. */
 export interface Reads {
-  readonly page: {
-    readonly asks: { readonly filter: RunFilter; readonly page: Queries.BoundedPage; readonly separator: string }
-    readonly gets: Queries.RowsBytes
-  }
+  readonly page: { readonly asks: PageAsked; readonly gets: Queries.RowsBytes }
+  /** The same page when its rows are small; without an answer when they are not. */
+  readonly briefPage: { readonly asks: PageAsked; readonly gets: Queries.RowsBytes | undefined }
+  readonly calls: { readonly asks: Calls.Asked; readonly gets: Queries.RowsBytes }
   readonly count: { readonly asks: { readonly filter: RunFilter }; readonly gets: number }
   readonly tree: { readonly asks: { readonly id: string }; readonly gets: Bytes | undefined }
   readonly stats: { readonly asks: { readonly groupBy: GroupBy; readonly filter: RunFilter }; readonly gets: Bytes }
@@ -32,6 +39,10 @@ export type Read = { [K in Kind]: { readonly kind: K; readonly asks: Reads[K]["a
 /** Rows that a page of a brief read may pass over or give. */
 const FEW_ROWS = 1000
 
+/** Whether a page meets few rows: what remains to be told is how large they are. */
+export const isShortWalk = ({ filter, page }: PageAsked): boolean =>
+  page.limit + (page.offset ?? 0) <= FEW_ROWS && isAnswered(filter, newestFirst(filter))
+
 /** Whether a read ends within some tens of milliseconds whatever the store holds: no other kind may keep it waiting. */
 export const isBrief = ({ kind, asks }: Read): boolean => {
   switch (kind) {
@@ -42,8 +53,10 @@ export const isBrief = ({ kind, asks }: Read): boolean => {
       return Sums.areKept(asks.filter)
     case "stats":
       return Sums.areKeptBy(asks.filter, asks.groupBy)
+    case "briefPage":
+      return true
     case "page":
-      return asks.page.limit + (asks.page.offset ?? 0) <= FEW_ROWS && isAnswered(asks.filter, newestFirst(asks.filter))
+    case "calls":
     case "tree":
       return false
   }
@@ -51,6 +64,8 @@ export const isBrief = ({ kind, asks }: Read): boolean => {
 
 const answers: { readonly [K in Kind]: (db: Database, asks: Reads[K]["asks"]) => Reads[K]["gets"] } = {
   page: (db, { filter, page, separator }) => Queries.page(db, filter, page, separator),
+  briefPage: (db, { filter, page, separator }) => Queries.briefPage(db, filter, page, separator),
+  calls: (db, asked) => Calls.page(db, asked),
   count: (db, { filter }) => Counts.count(db, filter),
   tree: (db, { id }) => Tree.tree(db, id),
   stats: (db, { groupBy, filter }) => bytes(JSON.stringify(Stats.stats(db, groupBy, filter))),

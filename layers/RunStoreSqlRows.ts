@@ -208,7 +208,7 @@ const CREATED_AT = placeOf("created_at")
 const RECEIVED_AT = placeOf("received_at")
 
 /** A new row of a run, not yet numbered. `receivedAt` stands in for `created_at` when the client gave none. */
-export const fromCreate = (run: RunCreate, receivedAt: string): Cells => {
+export const fromCreate = (run: RunCreate, receivedAt: string): Array<Cell> => {
   const next = assign(NEW_CELLS, run)
   next[CREATED_AT] ??= receivedAt
   next[EVENT_ID] = run.event_id

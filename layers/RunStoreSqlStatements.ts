@@ -16,12 +16,15 @@ export interface Statements {
   ) => ReadonlyArray<A>
   /** Rows as the values of their select list: much faster for rows of many columns. */
   readonly values: (text: string, parameters: ReadonlyArray<Parameter>) => ReadonlyArray<ReadonlyArray<unknown>>
+  /** Work of these statements as one transaction: all of it is durable when this returns, none of it when it throws. */
+  readonly transaction: (work: () => void) => void
 }
 
 /** The statements of a connection. The driver takes the parameters as one list too, however many there are. */
 export const make = (database: Sqlite.Database): Statements => {
   const prepared = Prepared.remembering((text) => database.prepare<[ReadonlyArray<Parameter>]>(text))
   const raw = Prepared.remembering((text) => database.prepare<[ReadonlyArray<Parameter>]>(text).raw(true))
+  const transact = database.transaction((work: () => void) => work())
   return {
     run: (text, parameters) => {
       prepared(text).run(parameters)
@@ -29,6 +32,9 @@ export const make = (database: Sqlite.Database): Statements => {
     rows: <A extends object>(text: string, parameters: ReadonlyArray<Parameter>) =>
       prepared(text).all(parameters) as ReadonlyArray<A>,
     values: (text, parameters) => raw(text).all(parameters) as ReadonlyArray<ReadonlyArray<unknown>>,
+    transaction: (work) => {
+      transact.immediate(work)
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 import * as Option from "effect/Option"
-import type { CallMeasure } from "../src/domain/CallMeasure.js"
+import { CALL_JOB_TYPE, type CallMeasure } from "../src/domain/CallMeasure.js"
+import { spanName } from "../src/domain/Leaves.js"
 import { TOKENS } from "../src/domain/Rollup.js"
 import * as RunGrowth from "../src/domain/RunGrowth.js"
 import { type Database, WHILE_WANTED } from "./RunStoreSqlDatabase.js"
@@ -24,6 +25,7 @@ const COLUMNS = [
   "cost_status",
   ...TOKENS,
   "cost_nanousd",
+  "bears",
 ] as const
 
 /** How many bytes the JSON of a row has, and its {@link COLUMNS}. */
@@ -51,6 +53,7 @@ type Found = readonly [
   cacheWrite1h: number | null,
   reasoning: number | null,
   cost: number | null,
+  bears: number,
 ]
 
 /** A run and all that it started, directly or not, whatever rings their parents form: the numbers of the rows. */
@@ -82,13 +85,30 @@ const MOST_BYTES = 512 * 1024 * 1024
 const ROOM_BESIDE = 1024
 
 type Row = RunGrowth.Member & {
-  readonly json: Uint8Array
+  /** The JSON of some rows, and where in it that of this one is. */
+  readonly texts: Uint8Array
+  readonly from: number
+  readonly to: number
   readonly exact: string | null
   readonly repo: string | null
   readonly commit: string | null
 }
 
-const rowOf = (found: Found, json: Uint8Array): Row => ({
+let lastTrace: string | null = null
+let lastSpan: string | null = null
+let lastName: string | undefined
+
+/** Rows that follow each other are mostly inside of the same span: one name for it is made and looked up faster than many. */
+const parentSpanName = (trace: string | null, span: string | null): string | undefined => {
+  if (trace !== lastTrace || span !== lastSpan) {
+    lastTrace = trace
+    lastSpan = span
+    lastName = spanName(trace, span)
+  }
+  return lastName
+}
+
+const rowOf = (found: Found, texts: Uint8Array, from: number, to: number): Row => ({
   id: found[4],
   run_id: found[5],
   parent_run_id: found[6],
@@ -96,8 +116,8 @@ const rowOf = (found: Found, json: Uint8Array): Row => ({
   status: found[8],
   created_at: found[9],
   start_time: found[10],
-  span: RunGrowth.spanName(found[11], found[12]),
-  parentSpan: RunGrowth.spanName(found[11], found[13]),
+  span: spanName(found[11], found[12]),
+  parentSpan: parentSpanName(found[11], found[13]),
   call: {
     input_tokens: found[15],
     output_tokens: found[16],
@@ -111,7 +131,11 @@ const rowOf = (found: Found, json: Uint8Array): Row => ({
     // No tree tells of it.
     time_to_first_token_ms: null,
   },
-  json,
+  // Any row but a call is marked as bearing too, for where rows of its type are counted.
+  bears: found[7] === CALL_JOB_TYPE && found[23] === 1,
+  texts,
+  from,
+  to,
   exact: found[1],
   repo: found[2],
   commit: found[3],
@@ -120,7 +144,7 @@ const rowOf = (found: Found, json: Uint8Array): Row => ({
 /** Not deeper than {@link RunGrowth.MAX_DEPTH} levels. */
 const write = (out: JsonBytes, { run, totals, children }: RunGrowth.Branch<Row>): void => {
   out.text('{"run":')
-  writeRow(out, run.json, run)
+  writeRow(out, run.texts.subarray(run.from, run.to), run)
   out.text(`,"totals":${JSON.stringify(totals)},"children":[`)
   for (const [place, child] of children.entries()) {
     if (place > 0) out.text(",")
@@ -139,7 +163,7 @@ const rowsAt = (db: Database, ids: ReadonlyArray<number>): ReadonlyArray<Row> =>
   return rows.map((found) => {
     const start = end
     end += found[0]
-    return rowOf(found, texts.subarray(start, end))
+    return rowOf(found, texts, start, end)
   })
 }
 
@@ -150,7 +174,7 @@ const familyOf = (db: Database, runId: string): ReadonlyArray<Row> => {
   for (let place = 0; place < ids.length; place += ROWS_AT_ONCE) {
     db.checkWanted()
     for (const row of rowsAt(db, ids.slice(place, place + ROWS_AT_ONCE))) {
-      bytes += row.json.length
+      bytes += row.to - row.from
       rows.push(row)
     }
     if (bytes > MOST_BYTES)
@@ -164,7 +188,7 @@ const treeOf = (db: Database, runId: string): Uint8Array<ArrayBuffer> | undefine
   const rows = familyOf(db, runId)
   const grown = RunGrowth.grow(rows, runId)
   if (Option.isNone(grown)) return undefined
-  const out = new JsonBytes(rows.reduce((sum, { json }) => sum + json.length + ROOM_BESIDE, 0))
+  const out = new JsonBytes(rows.reduce((sum, { from, to }) => sum + to - from + ROOM_BESIDE, 0))
   write(out, grown.value)
   return out.done()
 }

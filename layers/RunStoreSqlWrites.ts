@@ -3,12 +3,14 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ReceivedOperation } from "../services/RunStore.js"
+import type { PriceOf } from "../src/domain/CallPricing.js"
 import * as CanonicalJson from "../src/domain/CanonicalJson.js"
 import type { ClientReport, OperationResult } from "../src/domain/Operation.js"
 import type { RunPatch } from "../src/domain/Run.js"
 import { fromMillis } from "../src/domain/Timestamp.js"
 import * as Batch from "./RunStoreSqlBatch.js"
 import type { Connection } from "./RunStoreSqlConnection.js"
+import * as IngestPricing from "./RunStoreSqlIngestPricing.js"
 import * as InnerCalls from "./RunStoreSqlInnerCalls.js"
 import * as Rollups from "./RunStoreSqlRollups.js"
 import { type Cell, type Cells, cellsOfValues, placeOf, STORED_COLUMNS, STORED_SELECTION } from "./RunStoreSqlRows.js"
@@ -80,8 +82,9 @@ const attempt = <A>(work: () => A): Effect.Effect<A, SqlError> =>
  * The writing half of the store, each method meant for one transaction: it reads the rows that a batch touches, folds the
  * operations over them in order, and writes every changed row once. Nothing else runs between its first statement and its last.
  */
-export const make = (sql: Connection) => {
+export const make = (sql: Connection, priceOf?: PriceOf) => {
   const { statements } = sql
+  const priced = IngestPricing.make(priceOf)
   const { run, rows: rowsOf, values: valuesOf } = statements
   const innerCalls = InnerCalls.make(statements)
   const keepSums = Rollups.make(statements)
@@ -191,7 +194,9 @@ export const make = (sql: Connection) => {
     const uncovered = new Map<string, Batch.Held>()
     innerCalls.settle(uncovered, removed)
     revise(removed.size)
-    run(`DELETE FROM runs WHERE ${AMONG}`, [JSON.stringify([...removed.keys()])])
+    const names = JSON.stringify([...removed.keys()])
+    run(`DELETE FROM runs WHERE ${AMONG}`, [names])
+    run(`DELETE FROM repriced_calls WHERE ${AMONG}`, [names])
     keepSums([...removed.values()].map(({ before }) => ({ before, after: null })))
     saveRows({ rows: uncovered })
     return removed.size
@@ -230,6 +235,7 @@ export const make = (sql: Connection) => {
       waiting: loadWaiting(creates),
       newEvents: keepEvents(events),
       letGo: loadLetGo(events),
+      priced,
     })
     for (const { client, fold } of shares) {
       if (typeof client.run_id === "string") Batch.heard(batch, client.run_id)
@@ -250,9 +256,14 @@ export const make = (sql: Connection) => {
   })
 
   return {
-    together: (shares: ReadonlyArray<Share<void>>): Effect.Effect<void, SqlError> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => together(shares, fromMillis(now)))),
+    /** {@link together} as a transaction of its own. */
+    commitTogether: (shares: ReadonlyArray<Share<void>>): Effect.Effect<void, SqlError> =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        attempt(() => statements.transaction(() => together(shares, fromMillis(now)))),
+      ),
     ping,
+    /** Rows by event_id, and the door for those that changed: statements that throw, for work that is one step of its own. */
+    now: { loadRows, saveRows },
     saveRows: (batch: Pick<Batch.Batch, "rows">): Effect.Effect<void, SqlError> => attempt(() => saveRows(batch)),
     removeRows: (eventIds: ReadonlyArray<string>): Effect.Effect<number, SqlError> =>
       attempt(() => removeRows(eventIds)),

@@ -158,7 +158,7 @@ const make = (options: Options) =>
  * prepared meanwhile. A row that is opened and closed in one batch goes as one create; when the server knows it already, its
  * updates follow. The server is asked to answer only with what was not plainly done; one that answers in full is understood too.
  *
- * With an `EventLog` in the build context events are read back from it, from the acknowledged place on, half a mebibyte at a
+ * With an `EventLog` in the build context events are read back from it, from the acknowledged place on, at most 768 KiB at a
  * time: an outage costs no memory, and what an earlier process left behind is sent too. That place is written down when
  * the layer is built, which marks the log as meant for a server. Without a log events wait in a queue of
  * `memoryLimit`; when it is full new ones are dropped and counted.

@@ -40,6 +40,8 @@ export interface Encoded {
   readonly event: number
   /** For a create that took updates in: all of them as they were. */
   readonly plain?: { readonly create: Placed; readonly updates: ReadonlyArray<Placed> } | undefined
+  /** Puts its JSON into a buffer; where it stands in bytes already. */
+  readonly copy?: (target: Buffer, at: number) => void
 }
 
 /** An operation that cannot be written as JSON. */
@@ -196,6 +198,23 @@ export const fitting = (operations: ReadonlyArray<Encoded>): number => {
   return count
 }
 
-/** The body of a request. */
-export const body = (operations: ReadonlyArray<Encoded>, client: ClientReport): string =>
-  `{"client":${JSON.stringify(client)},"ops":[${operations.map(({ json }) => json).join(",")}]}`
+const COMMA = 0x2c
+const END = Buffer.from("]}")
+
+/** The body of a request, in UTF-8. */
+export const body = (operations: ReadonlyArray<Encoded>, client: ClientReport): Uint8Array => {
+  const start = Buffer.from(`{"client":${JSON.stringify(client)},"ops":[`)
+  const between = Math.max(0, operations.length - 1)
+  const length = operations.reduce((sum, { bytes }) => sum + bytes, start.length + between + END.length)
+  const whole = Buffer.allocUnsafe(length)
+  start.copy(whole)
+  let at = start.length
+  operations.forEach((operation, index) => {
+    if (index > 0) whole[at++] = COMMA
+    if (operation.copy === undefined) whole.write(operation.json, at, "utf8")
+    else operation.copy(whole, at)
+    at += operation.bytes
+  })
+  END.copy(whole, at)
+  return whole
+}

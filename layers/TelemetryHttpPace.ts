@@ -8,7 +8,7 @@ export const LINGER = Duration.millis(200)
 /** While there is nothing to send: the server takes a run for dead after a while without a sign of life. */
 export const SIGN_OF_LIFE = Duration.minutes(5)
 /** So many events are worth a request at once, and worth preparing while another request is under way. */
-export const FULL = 400
+export const FULL = 620
 /** The longest back-off while somebody waits for a flush. */
 export const FLUSH_BACKOFF_CAP_MILLIS = 1000
 /** A flush gives up when so many attempts in a row have found no server. */

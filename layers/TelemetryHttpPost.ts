@@ -187,11 +187,18 @@ const saidBy = (error: unknown): string =>
 const unreachable = (error: HttpClientError.HttpClientError, words: Words.Words): Reply =>
   noAnswer(`cannot be reached (${words(saidBy(innermost(error)), ERROR_CHARACTERS)})`)
 
+/** Whether an answer says that it is short. It cannot have more than it says: what is behind that is another answer. */
+const isShort = ({ headers }: HttpClientResponse.HttpClientResponse): boolean => {
+  const length = headers["content-length"]
+  return length !== undefined && headers["content-encoding"] === undefined && Number(length) <= MAX_REPLY_BYTES
+}
+
 /** The text of an answer, read as it comes; undefined, and the rest is not asked for, when it is too long. */
 const textOf = (
   response: HttpClientResponse.HttpClientResponse,
 ): Effect.Effect<string | undefined, HttpClientError.ResponseError> =>
   Effect.suspend(() => {
+    if (isShort(response)) return response.text
     const chunks: Array<Uint8Array> = []
     let bytes = 0
     return Stream.runForEachWhile(response.stream, (chunk) =>
@@ -219,20 +226,23 @@ const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
   )
 
 /** Sends one body. Never fails: whatever goes wrong is a reply; an interruption aborts the request. */
-export const make = (http: HttpClient.HttpClient, options: PostOptions): ((body: string) => Effect.Effect<Reply>) => {
+export const make = (
+  http: HttpClient.HttpClient,
+  options: PostOptions,
+): ((body: Uint8Array) => Effect.Effect<Reply>) => {
   const client = http.pipe(HttpClient.withTracerPropagation(false))
   const timeout = Duration.decode(options.timeout)
   const words = Words.make(options.token)
   const bare = HttpClientRequest.post(options.url, { acceptJson: true, headers: { prefer: MINIMAL } })
-  const request = (body: string): HttpClientRequest.HttpClientRequest => {
+  const request = (body: Uint8Array): HttpClientRequest.HttpClientRequest => {
     const authorized = Option.match(options.token, {
       onNone: () => bare,
       onSome: (token) => HttpClientRequest.bearerToken(bare, Redacted.value(token)),
     })
-    return HttpClientRequest.bodyText(authorized, body, "application/json")
+    return HttpClientRequest.bodyUint8Array(authorized, body, "application/json")
   }
 
-  const send = (body: string): Effect.Effect<Reply, HttpClientError.HttpClientError> =>
+  const send = (body: Uint8Array): Effect.Effect<Reply, HttpClientError.HttpClientError> =>
     Effect.gen(function* () {
       const response = yield* withoutRedirects(client.execute(request(body)))
       const text = yield* textOf(response)

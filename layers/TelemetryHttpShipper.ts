@@ -27,7 +27,7 @@ export interface ShipperOptions {
   readonly endpoint: string
   readonly runId: string
   readonly source: Source
-  readonly post: (body: string) => Effect.Effect<Reply>
+  readonly post: (body: Uint8Array) => Effect.Effect<Reply>
 }
 
 export interface Shipper {

@@ -1,24 +1,15 @@
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { EventLogError, EventLogService, LogLine, LogMisfit, LogPosition, LogSlice } from "../services/EventLog.js"
+import type { EventLogError, EventLogService, LogPosition, LogSlice } from "../services/EventLog.js"
 import type { DeadLetter } from "../src/domain/DeadLetter.js"
-import * as ErrorText from "../src/domain/ErrorText.js"
 import type { Event } from "../src/domain/Event.js"
 import { GENESIS_HASH } from "../src/domain/Ids.js"
 import { MAX_OPERATIONS } from "../src/domain/Operation.js"
 import * as Project from "../src/domain/Project.js"
-import * as Lines from "./LogLine.js"
-import * as Batch from "./TelemetryHttpBatch.js"
+import * as Contents from "./TelemetryHttpContents.js"
 
 /** A stretch of events, projected, and how to say that the server has answered for all of it. */
-export interface Window {
-  /** How many, lines that are none included. Their operations bear numbers that count on from window to window. */
-  readonly events: number
-  readonly operations: ReadonlyArray<Batch.Encoded>
-  /** What cannot be sent: at most one operation of an event, and every line that is no event. */
-  readonly unencodable: ReadonlyArray<Batch.Unencodable>
+export interface Window extends Contents.Contents {
   /** The server has answered for all of it. */
   readonly resolve: () => void
   /** Writes down that it has answered for all up to here. */
@@ -50,90 +41,15 @@ export interface Source {
 /** The start of every log. */
 export const START: LogPosition = { offset: 0, lines: 0, hash: GENESIS_HASH }
 
-const WINDOW_BYTES = 512 * 1024
+const WINDOW_BYTES = 768 * 1024
 /** A window that is a little less than a full request goes as one. */
 const WINDOW_OPERATIONS = 0.95 * MAX_OPERATIONS
 const WINDOW_EVENTS = 400
 /** Enough for the first line of a stretch, mostly. */
 const GLANCE_BYTES = 2048
 
-/** One of an event is enough to know that something of it is missing. */
-const oncePerEvent = (unencodable: ReadonlyArray<Batch.Unencodable>): ReadonlyArray<Batch.Unencodable> =>
-  unencodable.filter(({ event }, index) => index === unencodable.findIndex((other) => other.event === event))
-
-const projected = (
-  projection: Project.Projection,
-  event: Event,
-  number: number,
-  text: string | undefined,
-): Either.Either<ReadonlyArray<Batch.Placed>, Batch.Unencodable> =>
-  Either.try({
-    try: () =>
-      projection.step(event).map(
-        (operation): Batch.Placed => ({
-          operation,
-          event: number,
-          text: operation.op === "event" ? text : undefined,
-        }),
-      ),
-    catch: (error) => ({
-      op: "event",
-      eventId: event.event_id,
-      event: number,
-      why: `${event.type} is no event: ${ErrorText.line(error)}`,
-    }),
-  })
-
-/** An event, and its line where there is one. */
-type Recorded = LogLine | { readonly event: Event; readonly text?: string | undefined }
-
-/** What a line was recognised as needs no event, unless the projection asks for it. */
-const placed = (
-  projection: Project.Projection,
-  recorded: Recorded,
-  number: number,
-): Either.Either<ReadonlyArray<Batch.Placed>, Batch.Unencodable> => {
-  if ("event" in recorded) return projected(projection, recorded.event, number, recorded.text)
-  const { call: line, text } = recorded
-  const call = projection.stepCall(line)
-  if (call === undefined) return projected(projection, Lines.eventOf(recorded), number, text)
-  const own: Batch.Placed = { line: text, eventId: line.eventId, event: number }
-  return Either.right(call === "nothing" ? [own] : [own, { call, event: number }])
-}
-
-/** A line that is no event is an operation that cannot be sent; one without an id is known by its number. */
-const unsent = ({ line, eventId, problem }: LogMisfit, number: number): Batch.Unencodable => ({
-  op: "event",
-  eventId: eventId ?? `line-${line}`,
-  event: number,
-  why: `line ${line} ${problem}`,
-})
-
-/** What the server has is folded, not sent. */
-const follow = (projection: Project.Projection, recorded: Recorded): void => {
-  if ("event" in recorded) projection.step(recorded.event)
-  else if (projection.stepCall(recorded.call) === undefined) projection.step(Lines.eventOf(recorded))
-}
-
-const encoded = (
-  projection: Project.Projection,
-  lines: ReadonlyArray<Recorded>,
-  first: number,
-  misfits: ReadonlyArray<LogMisfit> = [],
-): Pick<Window, "events" | "operations" | "unencodable"> => {
-  const steps = lines.map((line, index) => placed(projection, line, first + index))
-  const [odd, fit] = Arr.separate(steps)
-  const { operations, unencodable } = Batch.separate(Batch.encodeAll(fit.flat()))
-  const unsendable = misfits.map((misfit, index) => unsent(misfit, first + lines.length + index))
-  return {
-    events: lines.length + misfits.length,
-    operations,
-    unencodable: [...oncePerEvent([...odd, ...unencodable]), ...unsendable],
-  }
-}
-
 /** Events are asked for only where a log does not tell its lines: it may have to decode them. */
-const linesOf = (slice: LogSlice): ReadonlyArray<Recorded> =>
+const linesOf = (slice: LogSlice): ReadonlyArray<Contents.Recorded> =>
   slice.lines ?? slice.events.map((event, index) => ({ event, text: slice.texts[index] }))
 
 /** What of a slice stands behind the acknowledged place, and the events before it: its lines are events or misfits. */
@@ -163,7 +79,7 @@ const oldestBehind = (log: EventLogService, place: () => LogPosition): Effect.Ef
 
 /**
  * Events of the log from the acknowledged place on. The projection is rebuilt by folding the log from its start, so that an
- * ending finds the row that an earlier process opened. Reads about half a mebibyte at a time, whatever the backlog.
+ * ending finds the row that an earlier process opened. Reads about three quarters of a mebibyte at a time, whatever the backlog.
  */
 export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source => {
   const projection = Project.make()
@@ -181,8 +97,8 @@ export const fromLog = (log: EventLogService, acknowledged: LogPosition): Source
       const { end } = slice
       if (end.offset === position.offset) return Effect.succeedNone
       const { known, fresh, misfits } = behind(slice, position, acknowledged)
-      for (const line of known) follow(projection, line)
-      const window = encoded(projection, fresh, position.lines, misfits)
+      for (const line of known) Contents.follow(projection, line)
+      const window = Contents.encoded(projection, fresh, position.lines, misfits)
       if (window.operations.length > 0) bytesPerOperation = lengthOf(slice.texts) / window.operations.length
       position = end
       if (end.lines <= acknowledged.lines) return next
@@ -226,7 +142,7 @@ export const fromMemory = (limit: number): Source => {
       resolved += events.length
     }
     return Option.some({
-      ...encoded(
+      ...Contents.encoded(
         projection,
         events.map((event) => ({ event })),
         first,

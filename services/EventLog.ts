@@ -61,11 +61,11 @@ export interface ChainReport {
 export interface Append {
   (event: Event): Effect.Effect<ChainedEvent, EventLogError>
   /**
-   * The same in one synchronous step that throws the {@link EventLogError}; absent where an append has to wait for something,
+   * The same in one synchronous step that tells nothing and throws the {@link EventLogError}; absent where an append has to wait for something,
    * as with `durability: power`. For a recorded call's own path, where each microsecond is the caller's. It belongs to the
    * function, so that what stands in for `append` stands in for both.
    */
-  readonly unsafe?: (event: Event) => ChainedEvent
+  readonly unsafe?: (event: Event) => void
 }
 
 export interface EventLogService {

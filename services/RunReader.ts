@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import type { CallRecord } from "../src/domain/CallRecord.js"
 import type { ReceivedEvent } from "../src/domain/Received.js"
 import type { RunFilter, RunRecord } from "../src/domain/Run.js"
 import type { RunTreeNode } from "../src/domain/RunTree.js"
@@ -30,6 +31,12 @@ export interface RunReaderService {
   readonly source: RunSource
   /** Every match, newest first (created_at, then id), at most `limit` of them, without holding them all. */
   readonly stream: (filter: RunFilter, limit?: number) => Stream.Stream<RunRecord, RunReaderError>
+  /**
+   * Every call that matches and bears its own cost, newest first, without holding them all: a call that other calls ran inside
+   * of is left out, so that sums over these are what trees and stats say. With `under` only those of that run_id and of all
+   * that it started, directly or not.
+   */
+  readonly calls: (filter: RunFilter, under?: string) => Stream.Stream<CallRecord, RunReaderError>
   /** Every job_type that occurs, sorted. */
   readonly jobTypes: Effect.Effect<ReadonlyArray<string>, RunReaderError>
   /** By event_id, else the newest row of that run_id. */

@@ -8,6 +8,7 @@ import type { ClientReport, Operation, OperationResult } from "../src/domain/Ope
 import type { RunCreate, RunFilter, RunPatch, RunRecord } from "../src/domain/Run.js"
 import type { GroupBy, Metadata, Metrics, StatsGroup } from "../src/domain/Stats.js"
 import type { StoreKeeping } from "./StoreKeeping.js"
+import type { StoreRepricing } from "./StoreRepricing.js"
 
 /** The store could not do what it was asked. `message` names the file and the next step; `cause` stays inside. */
 export class RunStoreError extends Schema.TaggedError<RunStoreError>()("RunStoreError", {
@@ -104,6 +105,11 @@ export interface RunsJson {
     filter: RunFilter,
     options?: { readonly offset?: number; readonly separator?: string },
   ) => Stream.Stream<Uint8Array, RunStoreError>
+  /**
+   * Every call that matches and bears its own cost, newest first, each a `CallRecord` on a line of its own; with `under` only
+   * those of that run_id and of all that it started, directly or not. Page by page, as `rows`.
+   */
+  readonly calls: (filter: RunFilter, under?: string) => Stream.Stream<Uint8Array, RunStoreError>
   /** A `RunTreeNode` of the run of a run_id, else of an event_id; none when there is no such row. */
   readonly tree: (id: string) => Effect.Effect<Option.Option<Uint8Array>, RunStoreError>
   /** An array of `StatsGroup`. */
@@ -114,6 +120,8 @@ export interface RunStoreService {
   readonly info: StoreInfo
   /** How old runs go, and how the database stands. */
   readonly keeping: StoreKeeping
+  /** How what calls cost is changed on purpose. */
+  readonly repricing: StoreRepricing
   /** Writes and reads back a row: fails when the store cannot take writes. */
   readonly ping: Effect.Effect<void, RunStoreError>
   /** Inserts each run once; a known event_id changes nothing. One bad run never harms its neighbours. In order. */

@@ -8,7 +8,7 @@ import manifest from "../package.json" with { type: "json" }
 import { CurrentRun } from "../services/CurrentRun.js"
 import type { EvidenceStoreService } from "../services/EvidenceStore.js"
 import { LlmClient, type LlmClientService } from "../services/LlmClient.js"
-import { ExitCode, usage } from "./cli/CommandError.js"
+import { ExitCode, failure, usage } from "./cli/CommandError.js"
 import * as Leaving from "./cli/Leaving.js"
 import { type Answerer, type LaunchSetup, Wiring, type WiringService } from "./cli/Wiring.js"
 import type { RunConfig } from "./domain/RunConfig.js"
@@ -81,19 +81,27 @@ const earlierEvidence = ({ runsDir, capture, secrets }: LaunchSetup, own: Option
     )
   })
 
-const provider = (
-  config: RunConfig,
-  { apiKey, baseUrl, sandbox }: Extract<Answerer, { readonly kind: "messages-api" }>,
-) =>
-  room(async () =>
-    (await import("../layers/LlmClientAnthropic.js")).layer({
-      apiKey,
-      baseUrl: Option.getOrUndefined(baseUrl),
-      sandbox,
-      timeout: `${config.llm.timeout} seconds`,
-      maxRetries: config.llm.max_retries,
-    }),
-  )
+type Asked = Exclude<Answerer, { readonly kind: "replay" }>
+
+const provider = ({ llm }: RunConfig, asked: Asked) =>
+  room(async () => {
+    const baseUrl = Option.getOrUndefined(asked.baseUrl)
+    const policy = { timeout: `${llm.timeout} seconds`, maxRetries: llm.max_retries } as const
+    if (asked.kind === "messages-api") {
+      const { apiKey, sandbox } = asked
+      return (await import("../layers/LlmClientAnthropic.js")).layer({ apiKey, baseUrl, sandbox, ...policy })
+    }
+    const apiKey = Option.getOrUndefined(asked.apiKey)
+    return (await import("../layers/LlmClientOpenAiCompatible.js")).layer({ apiKey, baseUrl, ...policy })
+  })
+
+/** A provider, and behind it those that the run config falls back to. */
+const providers = ({ alternates, config }: LaunchSetup, asked: Asked) => {
+  const primary = provider(config, asked)
+  if (alternates.length === 0) return primary
+  const others = alternates.map(({ answerer, model }) => ({ client: provider(config, answerer), model }))
+  return room(async () => (await import("../layers/LlmClientFallback.js")).layer({ primary, alternates: others }))
+}
 
 const answeredFrom = (sources: ReadonlyArray<EvidenceStoreService>, fallback: Option.Option<LlmClientService>) =>
   room(async () => (await import("../layers/LlmClientReplay.js")).layer({ sources, fallback }))
@@ -108,7 +116,7 @@ const answering = (setup: LaunchSetup) =>
       if (setup.answerer.kind === "replay") {
         return answeredFrom([...own, ...(yield* earlierEvidence(setup, directory))], Option.none())
       }
-      const asked = provider(setup.config, setup.answerer)
+      const asked = providers(setup, setup.answerer)
       const resumed = Layer.unwrapEffect(
         Effect.map(LlmClient, (client) => answeredFrom(own, Option.some(client))),
       ).pipe(Layer.provide(asked))
@@ -117,18 +125,19 @@ const answering = (setup: LaunchSetup) =>
   )
 
 const prices: WiringService["prices"] = (file) =>
-  room(async () => (await import("../layers/PriceBookTable.js")).layer({ userFile: Option.getOrUndefined(file) })).pipe(
-    Layer.mapError(refused),
-  )
+  room(async () => (await import("../layers/PriceBookFound.js")).layer(file)).pipe(Layer.mapError(refused))
 
-const limits = ({ config: { budgets } }: LaunchSetup) =>
-  room(async () =>
-    (await import("../layers/BudgetPerRun.js")).layer({
-      maxCostUsd: budgets.max_cost_usd,
-      maxCalls: budgets.max_calls,
-      maxTokens: budgets.max_tokens,
-    }),
-  )
+const livePrices: WiringService["livePrices"] = (file) =>
+  room(async () => (await import("../layers/LivePricesTable.js")).layer(file)).pipe(Layer.mapError(refused))
+
+const limits = ({ config: { budgets }, runsDir, webhook }: LaunchSetup) =>
+  room(async () => {
+    const [BudgetLedger, BudgetLimits] = await Promise.all([
+      import("../layers/BudgetLedger.js"),
+      import("./domain/BudgetLimits.js"),
+    ])
+    return BudgetLedger.layer({ ...BudgetLimits.ofConfig(budgets), runsDir, webhook: Option.getOrUndefined(webhook) })
+  }).pipe(Layer.mapError(refused))
 
 const backlog: WiringService["backlog"] = ({ durability = "process", ...setup }) =>
   room(async () => {
@@ -168,11 +177,18 @@ const wiring: WiringService = {
   ),
   launch: Launch,
   prices,
+  livePrices,
+  installPrices: (from, path) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/PriceFileInstall.js")),
+      ({ install }) => install(from, path),
+    ),
   serverReader: (access) => room(async () => (await import("../layers/RunReaderHttp.js")).layer(access)),
   folderReader: (runsDir, only) =>
     room(async () => (await import("../layers/RunReaderFolders.js")).layer({ runsDir, only })),
   backlog,
-  store: (path, house) => room(async () => (await import("../layers/RunStoreSql.js")).layer({ path, house })),
+  store: (path, house) =>
+    room(async () => (await import("../layers/RunStoreSql.js")).layer({ path, house, priceOf: house?.priceOf })),
   backup: (options) =>
     Effect.flatMap(
       Effect.promise(() => import("../layers/RunStoreSqlBackup.js")),
@@ -190,6 +206,11 @@ const wiring: WiringService = {
     Effect.flatMap(
       Effect.promise(() => import("../layers/ServerLock.js")),
       ({ hold }) => hold(path),
+    ),
+  budgets: (runsDir) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/BudgetLedgerReport.js")),
+      ({ read }) => Effect.mapError(read(runsDir), (error) => failure(error.message, error)),
     ),
   audit: (file, hashes) => Effect.flatMap(LogAudits, ({ audit }) => audit(file, hashes)),
   received: (file, events) => Effect.flatMap(LogAudits, ({ received }) => received(file, events)),

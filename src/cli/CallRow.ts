@@ -20,6 +20,12 @@ export interface CallRow {
   readonly costNanoUsd: number | null
   readonly costStatus: CostStatus | null
   readonly latencyMs: number
+  /** Of the latency, what providers were waited for: without back-off, and without the time of a stream's reader. */
+  readonly modelLatencyMs: number | null
+  /** Of a stream. */
+  readonly firstTokenMs: number | null
+  /** Of an answer that is whole: of a stream after its first token, otherwise over the model's time. */
+  readonly outputTokensPerSecond: number | null
   readonly attempts: number
   readonly finishReason: string | null
   readonly error: string | null
@@ -30,6 +36,20 @@ type Json = Readonly<Record<string, unknown>> | null
 const text = (json: Json, key: string): string | null => {
   const value = json?.[key]
   return typeof value === "string" && value !== "" ? value : null
+}
+
+const number = (json: Json, key: string): number | null => {
+  const value = json?.[key]
+  return typeof value === "number" && value >= 0 ? value : null
+}
+
+const speed = (run: RunRecord, outputTokens: number, firstTokenMs: number | null): number | null => {
+  if (run.status !== "success" || text(run.metrics_json, "usage_source") === "lower_bound") return null
+  const millis =
+    firstTokenMs === null
+      ? (number(run.metrics_json, "model_latency_ms") ?? run.duration_ms)
+      : run.duration_ms - firstTokenMs
+  return millis > 0 && outputTokens > 0 ? Math.round((outputTokens / millis) * 1e4) / 10 : null
 }
 
 /** The facts of a row of job type `llm_call`. */
@@ -54,6 +74,9 @@ export const fromRun = (run: RunRecord): CallRow => {
     costNanoUsd: measured.cost_nanousd,
     costStatus: measured.cost_status,
     latencyMs: run.duration_ms,
+    modelLatencyMs: number(metrics, "model_latency_ms"),
+    firstTokenMs: measured.time_to_first_token_ms,
+    outputTokensPerSecond: speed(run, measured.output_tokens ?? 0, measured.time_to_first_token_ms),
     attempts: Array.isArray(attempts) ? attempts.length : 0,
     finishReason: text(metrics, "finish_reason"),
     error: run.error_summary === null ? errorClass : `${errorClass ?? "Error"}: ${run.error_summary}`,

@@ -6,13 +6,16 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { associateCommit } from "./AssociateCommitCommand.js"
 import { backup } from "./BackupCommand.js"
+import { budget } from "./BudgetCommand.js"
 import { type CommandError, ExitCode, usage } from "./CommandError.js"
 import { doctor } from "./DoctorCommand.js"
 import { exported } from "./ExportCommand.js"
 import { launch } from "./LaunchCommand.js"
+import { prices } from "./PricesCommand.js"
 import * as Progress from "./Progress.js"
 import { prune } from "./PruneCommand.js"
 import { calls, cost, runs, show } from "./ReadCommands.js"
+import { reprice } from "./RepriceCommand.js"
 import { sandbox } from "./SandboxCommand.js"
 import { schema } from "./SchemaCommand.js"
 import { serve } from "./ServeCommand.js"
@@ -31,6 +34,9 @@ const SUMMARIES = {
   show: "One run as a tree: tokens, cost, latency, status, attempts, errors",
   calls: "LLM calls, newest first",
   cost: "What calls cost, by model, day, worker or commit",
+  budget: "What is spent of the day's, month's, workers' and models' budgets, and where it heads",
+  prices: "What tokens cost and where each rate was read; another price file compared, or made yours",
+  reprice: "Change what calls cost, on purpose: says first what would change, and can be undone",
   verify: "Check the hash chain of a run's event log",
   ship: "Deliver what earlier runs could not send, once",
   backup: "Copy the server's database while it is in use, checked",
@@ -56,6 +62,9 @@ const root = Command.make("runledger").pipe(
     show.pipe(Command.withDescription(SUMMARIES.show)),
     calls.pipe(Command.withDescription(SUMMARIES.calls)),
     cost.pipe(Command.withDescription(SUMMARIES.cost)),
+    budget.pipe(Command.withDescription(SUMMARIES.budget)),
+    prices.pipe(Command.withDescription(SUMMARIES.prices)),
+    reprice.pipe(Command.withDescription(SUMMARIES.reprice)),
     verify.pipe(Command.withDescription(SUMMARIES.verify)),
     ship.pipe(Command.withDescription(SUMMARIES.ship)),
     backup.pipe(Command.withDescription(SUMMARIES.backup)),

@@ -1,62 +1,93 @@
-import { isError } from "../domain/CallMeasure.js"
-import type { CallRow } from "./CallRow.js"
+import { toUsd } from "../domain/Cost.js"
+import { add, NOTHING, type RunTotals } from "../domain/RunTotals.js"
+import type { CostedCall } from "./CostedCall.js"
 
 /** What costs are grouped by. */
-export type Key = "model" | "day" | "worker" | "commit"
+export const KEYS = ["model", "day", "worker", "launch", "commit", "branch"] as const
+export type Key = (typeof KEYS)[number]
 
-/** Calls that share a model, day, worker or commit. `cost_usd` is real money only, null when some of it is unknown. */
-export interface CostGroup {
+/** What some calls used and cost, added up as trees and stats add. `cost_usd` is real money only, null when some of it is unknown. */
+export interface Totals extends Omit<RunTotals, "cost_usd"> {
   readonly group: string
-  readonly calls: number
-  readonly errors: number
-  readonly input_tokens: number
-  readonly output_tokens: number
-  readonly total_tokens: number
-  readonly cost_nanousd: number
   readonly cost_usd: number | null
-  readonly simulated_cost_nanousd: number
-  readonly simulated_cost_usd: number
-  readonly unpriced_calls: number
-  readonly replayed_calls: number
 }
 
-const empty = (group: string): CostGroup => ({
+/**
+ * Calls that share a key, with what caching saved them: `cache_savings_nanousd` of real money, the sandbox's apart. Of
+ * `cache_savings_unknown_calls`, which read or wrote `cache_savings_unknown_tokens`, nobody can tell.
+ */
+export interface CostGroup extends Totals {
+  /** Of all prompt tokens, those read from a cache; null without prompt tokens. */
+  readonly cache_read_share: number | null
+  readonly cache_savings_nanousd: number
+  readonly cache_savings_usd: number
+  readonly simulated_cache_savings_nanousd: number
+  readonly simulated_cache_savings_usd: number
+  readonly cache_savings_unknown_calls: number
+  readonly cache_savings_unknown_tokens: number
+}
+
+/** The totals under a name. */
+export const totals = (group: string, sums: RunTotals): Totals => ({
   group,
-  calls: 0,
-  errors: 0,
-  input_tokens: 0,
-  output_tokens: 0,
-  total_tokens: 0,
-  cost_nanousd: 0,
-  cost_usd: 0,
-  simulated_cost_nanousd: 0,
-  simulated_cost_usd: 0,
-  unpriced_calls: 0,
-  replayed_calls: 0,
+  ...sums,
+  cost_usd: sums.unpriced_calls > 0 ? null : sums.cost_usd,
 })
 
-const add = (group: CostGroup, call: CallRow): CostGroup => {
-  const nano = call.costNanoUsd ?? 0
-  const cost = group.cost_nanousd + (call.costStatus === "priced" ? nano : 0)
-  const simulated = group.simulated_cost_nanousd + (call.costStatus === "simulated" ? nano : 0)
-  const unpricedCalls = group.unpriced_calls + (call.costStatus === "unpriced" ? 1 : 0)
-  return {
-    group: group.group,
-    calls: group.calls + 1,
-    errors: group.errors + (isError(call.status) ? 1 : 0),
-    input_tokens: group.input_tokens + call.inputTokens,
-    output_tokens: group.output_tokens + call.outputTokens,
-    total_tokens: group.total_tokens + call.totalTokens,
-    cost_nanousd: cost,
-    cost_usd: unpricedCalls > 0 ? null : cost / 1e9,
-    simulated_cost_nanousd: simulated,
-    simulated_cost_usd: simulated / 1e9,
-    unpriced_calls: unpricedCalls,
-    replayed_calls: group.replayed_calls + (call.costStatus === "replayed" ? 1 : 0),
+interface Saved {
+  readonly real: number
+  readonly simulated: number
+  readonly unknownCalls: number
+  readonly unknownTokens: number
+}
+
+const NOTHING_SAVED: Saved = { real: 0, simulated: 0, unknownCalls: 0, unknownTokens: 0 }
+
+const plus = (left: Saved, right: Saved): Saved => ({
+  real: left.real + right.real,
+  simulated: left.simulated + right.simulated,
+  unknownCalls: left.unknownCalls + right.unknownCalls,
+  unknownTokens: left.unknownTokens + right.unknownTokens,
+})
+
+const savedBy = ({ savings, costStatus }: CostedCall): Saved => {
+  switch (savings.kind) {
+    case "none":
+      return NOTHING_SAVED
+    case "known":
+      return { ...NOTHING_SAVED, [costStatus === "simulated" ? "simulated" : "real"]: savings.nanoUsd }
+    case "unknown":
+      return { ...NOTHING_SAVED, unknownCalls: 1, unknownTokens: savings.cachedTokens }
   }
 }
 
-const keyOf = (call: CallRow, by: Key): string => {
+interface Sums {
+  readonly spent: RunTotals
+  readonly saved: Saved
+}
+
+const both = (left: Sums, right: Sums): Sums => ({
+  spent: add(left.spent, right.spent),
+  saved: plus(left.saved, right.saved),
+})
+
+const EMPTY: Sums = { spent: NOTHING, saved: NOTHING_SAVED }
+
+const groupOf = (group: string, { spent, saved }: Sums): CostGroup => ({
+  ...totals(group, spent),
+  cache_read_share: spent.input_tokens === 0 ? null : spent.cache_read_tokens / spent.input_tokens,
+  cache_savings_nanousd: saved.real,
+  cache_savings_usd: toUsd(saved.real),
+  simulated_cache_savings_nanousd: saved.simulated,
+  simulated_cache_savings_usd: toUsd(saved.simulated),
+  cache_savings_unknown_calls: saved.unknownCalls,
+  cache_savings_unknown_tokens: saved.unknownTokens,
+})
+
+const repoName = (repo: string): string => repo.replace(/^[a-z+]+:\/\//i, "").replace(/\.git$/, "")
+
+/** Under which name a call is counted. A branch is one of its repository: two that are both called main are two. */
+export const keyOf = (call: CostedCall, by: Key): string => {
   switch (by) {
     case "model":
       return call.model ?? "(unknown model)"
@@ -64,48 +95,36 @@ const keyOf = (call: CallRow, by: Key): string => {
       return call.startTime.slice(0, 10)
     case "worker":
       return call.worker ?? "(no worker)"
+    case "launch":
+      return call.launch
     case "commit":
       return call.commit ?? "(no commit)"
+    case "branch":
+      if (call.branch === null) return "(no branch)"
+      return call.repo === null ? call.branch : `${call.branch} (${repoName(call.repo)})`
   }
 }
 
-/** Groups under their keys while calls stream by; the number of groups is all it holds. */
-export type Groups = ReadonlyMap<string, CostGroup>
+/** Sums under their keys while calls stream by; the number of groups is all it holds. */
+export type Groups = Map<string, Sums>
 
 /** The groups with one more call. */
 export const step =
   (by: Key) =>
-  (groups: Map<string, CostGroup>, call: CallRow): Map<string, CostGroup> => {
+  (groups: Groups, call: CostedCall): Groups => {
     const key = keyOf(call, by)
-    return groups.set(key, add(groups.get(key) ?? empty(key), call))
+    return groups.set(key, both(groups.get(key) ?? EMPTY, { spent: call.totals, saved: savedBy(call) }))
   }
 
+/** No calls yet. */
+export const none = (): Groups => new Map()
+
 /** All calls of some groups together. */
-export const total = (groups: Iterable<CostGroup>): CostGroup => {
-  let sum = empty("total")
-  for (const group of groups) {
-    const unpriced = sum.unpriced_calls + group.unpriced_calls
-    sum = {
-      group: "total",
-      calls: sum.calls + group.calls,
-      errors: sum.errors + group.errors,
-      input_tokens: sum.input_tokens + group.input_tokens,
-      output_tokens: sum.output_tokens + group.output_tokens,
-      total_tokens: sum.total_tokens + group.total_tokens,
-      cost_nanousd: sum.cost_nanousd + group.cost_nanousd,
-      cost_usd: unpriced > 0 ? null : (sum.cost_nanousd + group.cost_nanousd) / 1e9,
-      simulated_cost_nanousd: sum.simulated_cost_nanousd + group.simulated_cost_nanousd,
-      simulated_cost_usd: (sum.simulated_cost_nanousd + group.simulated_cost_nanousd) / 1e9,
-      unpriced_calls: unpriced,
-      replayed_calls: sum.replayed_calls + group.replayed_calls,
-    }
-  }
-  return sum
-}
+export const total = (groups: Groups): CostGroup => groupOf("total", [...groups.values()].reduce(both, EMPTY))
 
 /** Dearest first; days newest first. */
 export const sorted = (groups: Groups, by: Key): ReadonlyArray<CostGroup> =>
-  [...groups.values()].sort((left, right) =>
+  Array.from(groups, ([name, sums]) => groupOf(name, sums)).sort((left, right) =>
     by === "day"
       ? right.group.localeCompare(left.group)
       : right.cost_nanousd - left.cost_nanousd ||

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { PriceBook } from "../../services/PriceBook.js"
 import { RunStore } from "../../services/RunStore.js"
+import * as PriceAge from "../domain/PriceAge.js"
 import { DEFAULT_MODEL } from "../domain/RunConfig.js"
 import { type Finding, fail, ok, warn } from "./DoctorFinding.js"
 import type { Environment } from "./Environment.js"
@@ -65,17 +66,19 @@ export const prices = (env: Environment) =>
   Effect.gen(function* () {
     const wiring = yield* Wiring
     const now = yield* Clock.currentTimeMillis
-    return yield* Effect.map(PriceBook, (book) => book.unsafePriceOf("anthropic", DEFAULT_MODEL, now)).pipe(
+    return yield* PriceBook.pipe(
       Effect.provide(wiring.prices(env.prices)),
-      Effect.map(
-        Option.match({
-          onSome: (price) => ok("prices", `${DEFAULT_MODEL} is priced by ${price.priceId}`),
-          onNone: () =>
-            warn("prices", `${DEFAULT_MODEL} is unpriced`, "Give its rates in a price file named by RUNLEDGER_PRICES."),
-        }),
-      ),
+      Effect.map((book) => {
+        const badge = PriceAge.badge(PriceAge.of(book.readOn, now, env.pricesOldAfterDays))
+        const price = book.unsafePriceOf("anthropic", DEFAULT_MODEL, now)
+        if (Option.isNone(price)) {
+          return warn("prices", `${DEFAULT_MODEL} is unpriced`, "Give its rates: runledger prices update FILE.")
+        }
+        const priced = `${DEFAULT_MODEL} is priced by ${price.value.priceId}`
+        return badge === null ? ok("prices", `${priced}; read on ${book.readOn}`) : warn("prices", priced, badge)
+      }),
       Effect.catchTag("CommandError", (error) =>
-        Effect.succeed(fail("prices", error.message, "Mend the file that RUNLEDGER_PRICES names, or unset it.")),
+        Effect.succeed(fail("prices", error.message, "Mend that file, or take it away (or unset RUNLEDGER_PRICES).")),
       ),
     )
   })

@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { Capture } from "../domain/Evidence.js"
+import { OLD_AFTER_DAYS } from "../domain/PriceAge.js"
 import { type CommandError, usage } from "./CommandError.js"
 
 /** A setting that is absent or empty is not set. */
@@ -49,6 +50,9 @@ const flag = (text: string): Option.Option<boolean> => {
   return NO.has(word) ? Option.some(false) : Option.none()
 }
 
+const days = (text: string): Option.Option<number> =>
+  /^\d{1,5}$/.test(text) ? Option.some(Number(text)) : Option.none()
+
 /** A bare number means seconds. */
 const seconds = (text: string): Option.Option<Duration.Duration> => {
   const bare = /^\d+(\.\d+)?$/.test(text)
@@ -78,11 +82,17 @@ export interface Environment {
   readonly telemetryOffline: Option.Option<boolean>
   readonly anthropicApiKey: Option.Option<Redacted.Redacted<string>>
   readonly anthropicBaseUrl: Option.Option<string>
+  readonly openAiApiKey: Option.Option<Redacted.Redacted<string>>
+  readonly openAiBaseUrl: Option.Option<string>
   readonly prices: Option.Option<string>
+  /** After so many days a table of prices is called old. */
+  readonly pricesOldAfterDays: number
   readonly capture: Option.Option<Capture>
   readonly durability: Option.Option<Durability>
   readonly runsDir: Option.Option<string>
   readonly dbPath: Option.Option<string>
+  readonly webhookUrl: Option.Option<Redacted.Redacted<string>>
+  readonly webhookSecret: Option.Option<Redacted.Redacted<string>>
 }
 
 const secret = (name: string) =>
@@ -99,11 +109,18 @@ const config: Config.Config<Environment> = Config.all({
   telemetryOffline: parsed("TELEMETRY_OFFLINE", "true or false", flag),
   anthropicApiKey: secret("ANTHROPIC_API_KEY"),
   anthropicBaseUrl: optionalText("ANTHROPIC_BASE_URL"),
+  openAiApiKey: secret("OPENAI_API_KEY"),
+  openAiBaseUrl: optionalText("OPENAI_BASE_URL"),
   prices: optionalText("RUNLEDGER_PRICES"),
+  pricesOldAfterDays: parsed("RUNLEDGER_PRICES_OLD_AFTER_DAYS", "a number of days such as 60", days).pipe(
+    Config.map(Option.getOrElse(() => OLD_AFTER_DAYS)),
+  ),
   capture: parsed("RUNLEDGER_CAPTURE", `one of ${Capture.literals.join(", ")}`, oneOf(Capture.literals)),
   durability: parsed("RUNLEDGER_DURABILITY", `one of ${DURABILITIES.join(", ")}`, oneOf(DURABILITIES)),
   runsDir: optionalText("RUNLEDGER_RUNS_DIR"),
   dbPath: optionalText("TELEMETRY_DB_PATH"),
+  webhookUrl: secret("RUNLEDGER_WEBHOOK_URL"),
+  webhookSecret: secret("RUNLEDGER_WEBHOOK_SECRET"),
 })
 
 const messageOf = (error: ConfigError.ConfigError): string =>

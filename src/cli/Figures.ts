@@ -9,6 +9,15 @@ export const dollars = (nanoUsd: number): string => {
   return `$${usd.toFixed(digits)}`
 }
 
+/** The same of an amount that may be less than nothing. */
+export const signed = (nanoUsd: number): string => (nanoUsd < 0 ? `-${dollars(-nanoUsd)}` : dollars(nanoUsd))
+
+/** The same of a difference, whose sign is always said. */
+export const difference = (nanoUsd: number): string => (nanoUsd > 0 ? `+${dollars(nanoUsd)}` : signed(nanoUsd))
+
+/** A share between 0 and 1 in percent. */
+export const percent = (share: number): string => `${Math.round(share * 100)} %`
+
 /** What some calls cost. Money of `priced` calls and of the sandbox never meet. */
 export interface Spending {
   readonly total_tokens: number

@@ -15,6 +15,7 @@ import { RunReader } from "../../services/RunReader.js"
 import { Telemetry, type TelemetryService } from "../../services/Telemetry.js"
 import * as CanonicalJson from "../domain/CanonicalJson.js"
 import { launchRunId } from "../domain/Ids.js"
+import type { Provider } from "../domain/RunConfig.js"
 import type { RunTreeNode } from "../domain/RunTree.js"
 import * as Input from "../pipeline/Input.js"
 import * as Orchestrator from "../pipeline/Orchestrator.js"
@@ -24,6 +25,7 @@ import { LlmSpan } from "../telemetry/LlmSpan.js"
 import { Recorder } from "../telemetry/Recorder.js"
 import { type CommandError, failure, usage } from "./CommandError.js"
 import * as Estimate from "./Estimate.js"
+import * as Fallbacks from "./Fallbacks.js"
 import * as Figures from "./Figures.js"
 import * as LaunchResult from "./LaunchResult.js"
 import type { LaunchSettings } from "./LaunchSettings.js"
@@ -88,8 +90,9 @@ const answererOf = (settings: LaunchSettings): Effect.Effect<Answerer, CommandEr
       return sandbox(settings.baseUrl)
     case "replay":
       return Effect.succeed({ kind: "replay" })
-    case "anthropic":
     case "openai":
+      return Effect.succeed({ kind: "chat-completions", apiKey: settings.apiKey, baseUrl: settings.baseUrl })
+    case "anthropic":
       return Effect.succeed({
         kind: "messages-api",
         apiKey: Option.getOrElse(settings.apiKey, () => Redacted.make("")),
@@ -106,13 +109,19 @@ const setupOf = (settings: LaunchSettings, naming: RunNaming, runId: string, ans
   config: settings.config,
   keptConfig: settings.wire,
   answerer,
+  alternates: Fallbacks.alternates(settings.fallbacks, answerer),
   telemetry: settings.telemetry,
   capture: settings.capture,
   durability: settings.durability,
   pricesFile: settings.pricesFile,
+  webhook: settings.webhook,
   secrets: [
-    ...Option.toArray(settings.apiKey),
+    ...settings.keys,
     ...(settings.telemetry.on ? Option.toArray(settings.telemetry.token) : []),
+    ...Option.match(settings.webhook, {
+      onNone: () => [],
+      onSome: ({ secret, url }) => [url, ...(secret === undefined ? [] : [secret])],
+    }),
   ],
 })
 
@@ -123,13 +132,19 @@ const estimateOf = (settings: LaunchSettings, folder: string) =>
     const tree = yield* SourceTree.walk(folder)
     const bytes = tree.files.filter((file) => PROSE.test(file.path)).reduce((sum, file) => sum + file.bytes, 0)
     const now = yield* Clock.currentTimeMillis
-    const price = (yield* PriceBook).unsafePriceOf("anthropic", settings.config.llm.model, now)
+    const price = (yield* PriceBook).unsafePriceOf(settings.provider, settings.config.llm.model, now)
     return Estimate.ofProse(bytes, settings.config.enrich, Option.getOrUndefined(price))
   })
 
 const announceCost = (settings: LaunchSettings, identity: Input.InputIdentity) =>
   Effect.gen(function* () {
-    const cap = `the run stops at $${settings.config.budgets.max_cost_usd} (budgets.max_cost_usd)`
+    const { max_cost_usd, max_cost_usd_per_day, max_cost_usd_per_month } = settings.config.budgets
+    const caps = [
+      `$${max_cost_usd} (budgets.max_cost_usd)`,
+      ...(max_cost_usd_per_day === undefined ? [] : [`$${max_cost_usd_per_day} a day`]),
+      ...(max_cost_usd_per_month === undefined ? [] : [`$${max_cost_usd_per_month} a month`]),
+    ]
+    const cap = `the run stops at ${caps.join(", ")}`
     if (identity.source._tag === "Clone") {
       return yield* Effect.logInfo(`Estimate: unknown before the repository is cloned; ${cap}.`)
     }
@@ -147,6 +162,9 @@ const announceCost = (settings: LaunchSettings, identity: Input.InputIdentity) =
     )
   })
 
+/** Whether answers come from somebody who may ask money for them. */
+const isBought = (provider: Provider): boolean => provider === "anthropic" || provider === "openai"
+
 const announce = (settings: LaunchSettings, identity: Input.InputIdentity) =>
   Effect.gen(function* () {
     const { telemetry } = settings
@@ -161,7 +179,7 @@ const announce = (settings: LaunchSettings, identity: Input.InputIdentity) =>
         ? `Telemetry on: events go to ${telemetry.endpoint}.`
         : `Telemetry off (${telemetry.reason}): this run stays in ${settings.runsDir}.`,
     )
-    if (settings.provider === "anthropic") yield* announceCost(settings, identity)
+    if (isBought(settings.provider)) yield* announceCost(settings, identity)
   })
 
 interface Opened {

@@ -9,12 +9,17 @@ const PROVIDERS: ReadonlyArray<Provider> = ["anthropic", "openai", "sandbox", "r
 
 /** Who answers; shared by `launch` and `start`. */
 export const provider = Options.choice("provider", PROVIDERS).pipe(
-  Options.withDescription("Who answers: anthropic with a key, sandbox without, replay from earlier runs' evidence"),
+  Options.withDescription(
+    "Who answers: anthropic with a key, openai or a server that speaks like it, sandbox without, replay from earlier runs' evidence",
+  ),
   Options.optional,
 )
 
 const named = (name: string, pseudoName: string, description: string) =>
   Options.text(name).pipe(Options.withPseudoName(pseudoName), Options.withDescription(description), Options.optional)
+
+/** Which model; shared by `launch` and `start`. */
+export const model = named("model", "MODEL", "The model to ask")
 
 const options = {
   input: Args.text({ name: "folder|git url" }).pipe(
@@ -24,7 +29,7 @@ const options = {
   config: named("config", "FILE", "A run config, YAML or JSON (runledger schema config)"),
   ref: named("ref", "REF", "A branch, tag or commit"),
   provider,
-  model: named("model", "MODEL", "The model to ask"),
+  model,
   offline: Options.boolean("offline").pipe(
     Options.withDescription("Send nothing to a server; the run folder has it all"),
   ),

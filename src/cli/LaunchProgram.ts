@@ -8,6 +8,7 @@ import * as Launch from "./Launch.js"
 import type { LaunchOptions } from "./LaunchCommand.js"
 import * as LaunchResult from "./LaunchResult.js"
 import * as LaunchSettings from "./LaunchSettings.js"
+import * as PriceBadge from "./PriceBadge.js"
 import { printJson } from "./Reading.js"
 import * as RunConfigFile from "./RunConfigFile.js"
 
@@ -41,5 +42,8 @@ export const program = (options: LaunchOptions) =>
     const context = yield* Effect.context<Effect.Effect.Context<ReturnType<typeof print>>>()
     const launched = yield* Launch.run(settings, options, (cancelled) => Effect.provide(print(cancelled), context))
     yield* print(launched)
+    if (settings.provider === "anthropic" || settings.provider === "openai") {
+      yield* PriceBadge.saidOf(settings.pricesFile)
+    }
     yield* judged(launched, options.allowPartial)
   })

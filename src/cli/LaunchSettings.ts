@@ -2,12 +2,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import type { Capture } from "../domain/Evidence.js"
 import type { Provider, RunConfig, RunConfigWire } from "../domain/RunConfig.js"
 import * as RunConfigText from "../domain/RunConfigText.js"
+import * as WebhookAddress from "../domain/WebhookAddress.js"
 import { type CommandError, usage } from "./CommandError.js"
 import * as Environment from "./Environment.js"
+import * as Fallbacks from "./Fallbacks.js"
+import type { WebhookAccess } from "./Wiring.js"
 
 /** What the command line of a launch says; absent flags are none. */
 export interface LaunchFlags {
@@ -39,12 +42,18 @@ export interface LaunchSettings {
   /** Why this provider, when nobody named one. */
   readonly providerReason: Option.Option<string>
   readonly baseUrl: Option.Option<string>
+  /** The provider's own. */
   readonly apiKey: Option.Option<Redacted.Redacted<string>>
+  readonly fallbacks: ReadonlyArray<Fallbacks.FallbackSettings>
+  /** Every key of the environment: what is kept must hold none of them. */
+  readonly keys: ReadonlyArray<Redacted.Redacted<string>>
   readonly telemetry: TelemetrySettings
   readonly runsDir: string
   readonly capture: Capture
   readonly durability: Environment.Durability
   readonly pricesFile: Option.Option<string>
+  /** Who is told of budget alerts. */
+  readonly webhook: Option.Option<WebhookAccess>
 }
 
 const chosen = <A>(...candidates: ReadonlyArray<Option.Option<A>>): Option.Option<A> => Option.firstSomeOf(candidates)
@@ -62,10 +71,36 @@ const decideProvider = (
         : { provider: "sandbox", reason: Option.some("no ANTHROPIC_API_KEY and no --provider") },
   })
 
-const refuseUnready = (provider: Provider, env: Environment.Environment): Effect.Effect<void, CommandError> => {
-  if (provider === "openai") {
+/** What each provider's key and address are in the environment; those of the sandbox and of replay come from elsewhere. */
+const accessOf = (provider: Provider, env: Environment.Environment) => {
+  switch (provider) {
+    case "openai":
+      return { apiKey: env.openAiApiKey, baseUrl: env.openAiBaseUrl }
+    case "anthropic":
+      return { apiKey: env.anthropicApiKey, baseUrl: env.anthropicBaseUrl }
+    default:
+      return { apiKey: env.anthropicApiKey, baseUrl: Option.none<string>() }
+  }
+}
+
+interface Wanted {
+  readonly provider: Provider
+  readonly model: Option.Option<string>
+  readonly baseUrl: Option.Option<string>
+}
+
+const refuseUnready = (wanted: Wanted, env: Environment.Environment): Effect.Effect<void, CommandError> => {
+  const { baseUrl, model, provider } = wanted
+  if (provider === "openai" && Option.isNone(env.openAiApiKey) && Option.isNone(baseUrl)) {
     return Effect.fail(
-      usage("The provider openai comes with a later release. Use --provider anthropic, sandbox or replay."),
+      usage(
+        "The provider openai needs a key, or a server that takes none. Set OPENAI_API_KEY, or OPENAI_BASE_URL (such as http://localhost:11434/v1), or use --provider sandbox, which needs neither.",
+      ),
+    )
+  }
+  if (provider === "openai" && Option.isNone(model)) {
+    return Effect.fail(
+      usage("The provider openai has no model of its own here. Name one with --model, or llm.model in the run config."),
     )
   }
   if (provider === "anthropic" && Option.isNone(env.anthropicApiKey)) {
@@ -108,6 +143,17 @@ const telemetryFrom = (
     }
   })
 
+/** The address is not shown: many receivers' addresses are secrets. */
+const webhookFrom = (env: Environment.Environment): Effect.Effect<Option.Option<WebhookAccess>, CommandError> => {
+  if (Option.isNone(env.webhookUrl)) return Effect.succeedNone
+  const wrong = WebhookAddress.problem(Redacted.value(env.webhookUrl.value))
+  return wrong === null
+    ? Effect.succeedSome({ url: env.webhookUrl.value, secret: Option.getOrUndefined(env.webhookSecret) })
+    : Effect.fail(
+        usage(`RUNLEDGER_WEBHOOK_URL cannot be used: ${wrong}. Budget alerts go to https, or to http on this machine.`),
+      )
+}
+
 /** Merges flags, environment, file and defaults. What cannot work is a usage error that says what to change. */
 export const resolve = (
   flags: LaunchFlags,
@@ -122,12 +168,11 @@ export const resolve = (
       )
     }
     const { provider, reason } = decideProvider(flags, file, env)
-    yield* refuseUnready(provider, env)
+    const access = accessOf(provider, env)
+    const baseUrl = chosen(access.baseUrl, Option.fromNullable(file.llm?.base_url))
+    const model = chosen(flags.model, Option.fromNullable(file.llm?.model))
+    yield* refuseUnready({ provider, model, baseUrl }, env)
     const offline = offlineReason(flags, file, env)
-    const baseUrl = chosen(
-      provider === "anthropic" ? env.anthropicBaseUrl : Option.none(),
-      Option.fromNullable(file.llm?.base_url),
-    )
     const wire: RunConfigWire = {
       ...file,
       repo: input.value,
@@ -147,11 +192,16 @@ export const resolve = (
       provider,
       providerReason: reason,
       baseUrl,
-      apiKey: env.anthropicApiKey,
+      apiKey: access.apiKey,
+      fallbacks: yield* Fallbacks.resolve(config.llm, { provider, apiKey: access.apiKey, baseUrl }, (other) =>
+        accessOf(other, env),
+      ),
+      keys: [...Option.toArray(env.anthropicApiKey), ...Option.toArray(env.openAiApiKey)],
       telemetry: yield* telemetryFrom(offline, file, env),
       runsDir: Environment.runsDirOf(flags.runsDir, env),
       capture: Option.getOrElse(env.capture, () => "redacted" as const),
       durability: Option.getOrElse(env.durability, () => "process" as const),
       pricesFile: env.prices,
+      webhook: yield* webhookFrom(env),
     }
   })

@@ -76,8 +76,6 @@ export const line = (event: Event): string | null => {
     }
     case "ISSUE_OPENED":
       return `note: ${inert(event.payload.message)}`
-    case "BUDGET_ALERT":
-      return `budget: ${inert(event.payload.message)}`
     default:
       return null
   }

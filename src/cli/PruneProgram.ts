@@ -2,9 +2,7 @@ import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { RunStore } from "../../services/RunStore.js"
 import type { StoreKeeping } from "../../services/StoreKeeping.js"
 import * as Age from "../domain/Age.js"
 import * as ByteSize from "../domain/ByteSize.js"
@@ -14,6 +12,7 @@ import { fromMillis } from "../domain/Timestamp.js"
 import * as Retention from "../server/Retention.js"
 import { failure, usage } from "./CommandError.js"
 import * as Environment from "./Environment.js"
+import * as OwnStore from "./OwnStore.js"
 import type { PruneOptions } from "./PruneCommand.js"
 import * as PruneReport from "./PruneReport.js"
 import * as PruneServer from "./PruneServer.js"
@@ -87,15 +86,6 @@ const through = <E, R>(step: Stepper<E, R>, goals: ReadonlyArray<PruneGoal>, dry
     return { pruned, size }
   })
 
-/** The database is this process's own for as long as the work takes. */
-const ownStore = (file: string) =>
-  Effect.gen(function* () {
-    const wiring = yield* Wiring
-    yield* wiring.serverLock(file)
-    const context = yield* Layer.build(wiring.store(file))
-    return yield* Effect.provide(RunStore, context)
-  }).pipe(Effect.mapError(failed))
-
 const inDatabase = (options: PruneOptions, asked: Asked) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
@@ -119,7 +109,7 @@ const inDatabase = (options: PruneOptions, asked: Asked) =>
         ? yield* usage(`There is no database ${file}.`)
         : { database: null, pruned: NOTHING, size: null }
     }
-    const { keeping } = yield* ownStore(file)
+    const { keeping } = yield* OwnStore.open(file)
     const done = yield* through(direct(keeping), goals, options.dryRun)
     if (!options.vacuum || options.dryRun) return { database: file, ...done }
     yield* Effect.mapError(keeping.vacuum, failed)

@@ -4,19 +4,17 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Status } from "../domain/Status.js"
-import type { Key } from "./CostGroup.js"
+import { KEYS, type Key } from "./CostGroup.js"
 import { json, local, runsDir } from "./ReadOptions.js"
 
 const STATUSES: ReadonlyArray<Status> = ["running", "success", "failure", "partial", "timeout", "cancelled"]
 
-const KEYS: ReadonlyArray<Key> = ["model", "day", "worker", "commit"]
-
-const limit = (standard: number) =>
+const limit = (standard: number, rows = "rows") =>
   Options.integer("limit").pipe(
     Options.withPseudoName("N"),
-    Options.withDescription(`At most so many rows (${standard})`),
+    Options.withDescription(`At most so many ${rows} (${standard})`),
     Options.withDefault(standard),
-    Options.filterMap((rows) => (rows >= 1 ? Option.some(rows) : Option.none()), "--limit must be 1 or more"),
+    Options.filterMap((most) => (most >= 1 ? Option.some(most) : Option.none()), "--limit must be 1 or more"),
   )
 
 const run = Options.text("run").pipe(
@@ -43,6 +41,7 @@ const callsOptions = {
   run,
   limit: limit(100),
   failed: Options.boolean("failed").pipe(Options.withDescription("Only failed, timed-out and cancelled calls")),
+  unpriced: Options.boolean("unpriced").pipe(Options.withDescription("Only calls whose price is not known")),
 }
 
 const costOptions = {
@@ -57,6 +56,15 @@ const costOptions = {
     Options.withDescription("What to group by (model); days are UTC"),
     Options.withDefault("model" satisfies Key),
   ),
+  as: Options.text("as").pipe(
+    Options.withPseudoName("MODEL"),
+    Options.withDescription("Also what the same tokens would have cost on this model, at today's prices"),
+    Options.optional,
+  ),
+  duplicates: Options.boolean("duplicates").pipe(
+    Options.withDescription("Questions that were paid for more than once, the dearest first"),
+  ),
+  limit: limit(20, "duplicates"),
 }
 
 export type RunsOptions = Command.Command.ParseConfig<typeof runsOptions>
@@ -78,4 +86,9 @@ export const calls = Command.make("calls", callsOptions, (given) =>
 )
 
 /** What calls cost, grouped. */
-export const cost = Command.make("cost", costOptions, (given) => Effect.flatMap(programs, (read) => read.cost(given)))
+export const cost = Command.make("cost", costOptions, (given) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./CostProgram.js")),
+    ({ program }) => program(given),
+  ),
+)

@@ -3,15 +3,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { RunReader } from "../../services/RunReader.js"
-import { CALL_JOB_TYPE } from "../domain/CallMeasure.js"
+import { CALL_JOB_TYPE, measure } from "../domain/CallMeasure.js"
 import type { RunFilter, RunRecord } from "../domain/Run.js"
 import { newestFirst } from "../domain/RunMatch.js"
-import * as Timestamp from "../domain/Timestamp.js"
+import { add, NOTHING, ofCall } from "../domain/RunTotals.js"
 import * as CallRow from "./CallRow.js"
-import { type CommandError, usage } from "./CommandError.js"
+import { usage } from "./CommandError.js"
 import * as CostGroup from "./CostGroup.js"
 import * as Dress from "./Dress.js"
-import type { CallsOptions, CostOptions, RunsOptions, ShowOptions } from "./ReadCommands.js"
+import type { CallsOptions, RunsOptions, ShowOptions } from "./ReadCommands.js"
 import { printJson, readFailed, sourceInWords, withReader } from "./Reading.js"
 import * as RenderRows from "./RenderRows.js"
 import * as RenderTree from "./RenderTree.js"
@@ -19,15 +19,11 @@ import * as RenderTree from "./RenderTree.js"
 const rows = (filter: RunFilter, most?: number) =>
   Stream.unwrap(Effect.map(RunReader, (reader) => reader.stream(filter, most)))
 
-const grouped = (filter: RunFilter, by: CostGroup.Key) =>
-  rows(filter).pipe(
-    Stream.map(CallRow.fromRun),
-    Stream.runFold(new Map<string, CostGroup.CostGroup>(), CostGroup.step(by)),
-  )
-
+/** A run with what its tree adds up to. */
 const withTotals = (run: RunRecord) =>
-  grouped({ parent_run_id: run.run_id, job_type: CALL_JOB_TYPE }, "model").pipe(
-    Effect.map((groups): RenderRows.RunLine => ({ run, totals: CostGroup.total(groups.values()) })),
+  Stream.unwrap(Effect.map(RunReader, (reader) => reader.calls({}, run.run_id))).pipe(
+    Stream.runFold(NOTHING, (sums, call) => add(sums, ofCall(measure(call.metrics_json), call.status))),
+    Effect.map((sums): RenderRows.RunLine => ({ run, totals: CostGroup.totals("total", sums) })),
   )
 
 const collected = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
@@ -104,8 +100,12 @@ export const calls = (options: CallsOptions) =>
     options,
     Effect.gen(function* () {
       const filter = { job_type: CALL_JOB_TYPE, parent_run_id: Option.getOrUndefined(options.run) }
-      const found = yield* rows(filter, options.failed ? undefined : options.limit).pipe(
-        Stream.filter((run) => !options.failed || failed.has(run.status)),
+      const isWanted = (run: RunRecord): boolean =>
+        (!options.failed || failed.has(run.status)) &&
+        (!options.unpriced || measure(run.metrics_json).cost_status === "unpriced")
+      const isPart = options.failed || options.unpriced
+      const found = yield* rows(filter, isPart ? undefined : options.limit).pipe(
+        Stream.filter(isWanted),
         Stream.take(options.limit),
         collected,
         Effect.mapError(readFailed),
@@ -116,37 +116,6 @@ export const calls = (options: CallsOptions) =>
       if (found.length === options.limit) {
         yield* Effect.logInfo(`The newest ${options.limit} are shown; --limit shows more.`)
       }
+      if (options.unpriced) yield* Effect.logInfo(RenderRows.PRICE_THEM)
     }),
-  )
-
-const DAY = /^\d{4}-\d{2}-\d{2}$/
-
-const instant = (text: string): Effect.Effect<string, CommandError> => {
-  const millis = Timestamp.parseMillis(DAY.test(text) ? `${text}T00:00:00Z` : text)
-  return millis === undefined
-    ? usage(
-        `--since wants a day such as 2026-01-31 (UTC) or an instant with its zone such as 2026-01-31T12:00:00Z, not ${text}.`,
-      )
-    : Effect.succeed(Timestamp.fromMillis(millis))
-}
-
-/** `cost`. */
-export const cost = (options: CostOptions) =>
-  Effect.flatMap(Effect.transposeMapOption(options.since, instant), (since) =>
-    withReader(
-      options,
-      Effect.gen(function* () {
-        const filter = {
-          job_type: CALL_JOB_TYPE,
-          parent_run_id: Option.getOrUndefined(options.run),
-          start_time_from: Option.getOrUndefined(since),
-        }
-        const found = yield* Effect.mapError(grouped(filter, options.by), readFailed)
-        const groups = CostGroup.sorted(found, options.by)
-        const total = CostGroup.total(groups)
-        if (options.json) return yield* printJson({ by: options.by, groups, total })
-        if (groups.length === 0) return yield* Console.log(`No calls in ${yield* sourceInWords}.`)
-        yield* Console.log(RenderRows.costs(yield* Dress.style, options.by, groups, total))
-      }),
-    ),
   )

@@ -1,7 +1,7 @@
 import type { RunRecord } from "../domain/Run.js"
 import { inert, type Style } from "./Ansi.js"
 import type { CallRow } from "./CallRow.js"
-import type { CostGroup, Key } from "./CostGroup.js"
+import type { Totals } from "./CostGroup.js"
 import * as Figures from "./Figures.js"
 import { status } from "./RenderTree.js"
 import * as Table from "./Table.js"
@@ -9,7 +9,7 @@ import * as Table from "./Table.js"
 /** A launch with what its calls add up to. */
 export interface RunLine {
   readonly run: RunRecord
-  readonly totals: CostGroup
+  readonly totals: Totals
 }
 
 /** Launches, one a line. */
@@ -42,6 +42,10 @@ export const runs = (style: Style, rows: ReadonlyArray<RunLine>): string =>
 
 const cutTo = (limit: number, text: string): string => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text)
 
+/** What to do about calls whose price is not known. */
+export const PRICE_THEM =
+  "Give their models a row in your price file (runledger prices update FILE), then price the calls: runledger reprice"
+
 /** Calls, one a line. */
 export const calls = (style: Style, rows: ReadonlyArray<CallRow>): string =>
   Table.render(
@@ -54,6 +58,9 @@ export const calls = (style: Style, rows: ReadonlyArray<CallRow>): string =>
       { title: "OUT", align: "right" },
       { title: "COST" },
       { title: "LATENCY", align: "right" },
+      { title: "OF MODEL", align: "right" },
+      { title: "FIRST TOKEN", align: "right" },
+      { title: "TOKENS/S", align: "right" },
       { title: "ATTEMPTS", align: "right" },
       { title: "" },
     ],
@@ -66,32 +73,11 @@ export const calls = (style: Style, rows: ReadonlyArray<CallRow>): string =>
       Figures.count(call.outputTokens),
       Figures.callCost(call.costNanoUsd, call.costStatus),
       call.status === "running" ? "-" : Figures.duration(call.latencyMs),
+      call.modelLatencyMs === null ? "-" : Figures.duration(call.modelLatencyMs),
+      call.firstTokenMs === null ? "-" : Figures.duration(call.firstTokenMs),
+      call.outputTokensPerSecond === null ? "-" : Figures.count(Math.round(call.outputTokensPerSecond)),
       call.attempts === 0 ? "-" : Figures.count(call.attempts),
       call.status === "success" ? "" : style.red(cutTo(100, inert(call.error ?? ""))),
     ]),
-    style.dim,
-  )
-
-const groupCells = (group: CostGroup): ReadonlyArray<string> => [
-  inert(group.group),
-  Figures.count(group.calls),
-  Figures.count(group.errors),
-  Figures.count(group.input_tokens),
-  Figures.count(group.output_tokens),
-  Figures.spending(group),
-]
-
-/** Costs by group, and their sum. */
-export const costs = (style: Style, by: Key, groups: ReadonlyArray<CostGroup>, total: CostGroup): string =>
-  Table.render(
-    [
-      { title: by.toUpperCase() },
-      { title: "CALLS", align: "right" },
-      { title: "ERRORS", align: "right" },
-      { title: "IN", align: "right" },
-      { title: "OUT", align: "right" },
-      { title: "COST" },
-    ],
-    [...groups.map(groupCells), groupCells(total).map(style.bold)],
     style.dim,
   )

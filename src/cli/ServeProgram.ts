@@ -4,6 +4,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { LivePrices } from "../../services/LivePrices.js"
+import type { PriceOf } from "../domain/CallPricing.js"
 import * as Server from "../server/Server.js"
 import * as ServerSettings from "../server/ServerSettings.js"
 import { usage } from "./CommandError.js"
@@ -41,8 +43,15 @@ export const start = (settings: ServerSettings.ServerSettings, dbPath: string) =
   Effect.gen(function* () {
     const wiring = yield* Wiring
     const lock = yield* wiring.serverLock(dbPath)
-    const store = yield* Layer.build(wiring.store(dbPath, { ballastBytes: settings.ballastBytes }))
-    const listening = yield* Effect.provide(Server.serve(settings), store)
+    const { prices: priceFile } = yield* Environment.load
+    const prices = yield* Effect.provide(LivePrices, yield* Layer.build(wiring.livePrices(priceFile)))
+    const { ballastBytes } = settings
+    const priceOf: PriceOf = (...asked) => prices.unsafeCurrent().unsafePriceOf(...asked)
+    const store = yield* Layer.build(wiring.store(dbPath, { ballastBytes, priceOf }))
+    const listening = yield* Server.serve(settings).pipe(
+      Effect.provide(store),
+      Effect.provideService(LivePrices, prices),
+    )
     yield* lock.announce(listening.url)
     return listening
   }).pipe(

@@ -2,7 +2,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import { provider } from "./LaunchCommand.js"
+import { model, provider } from "./LaunchCommand.js"
 import { port } from "./SandboxCommand.js"
 
 const options = {
@@ -12,6 +12,7 @@ const options = {
   ),
   exit: Options.boolean("exit").pipe(Options.withDescription("End after the launch instead of serving until Ctrl-C")),
   provider,
+  model,
   port: port.pipe(Options.withDescription("The server's port (TELEMETRY_API_PORT, 8765)"), Options.optional),
 }
 

@@ -1,4 +1,3 @@
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -6,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import { RunReader } from "../../services/RunReader.js"
 import type { RunTreeNode } from "../domain/RunTree.js"
 import { ServerError } from "../server/ServerError.js"
-import { type CommandError, usage } from "./CommandError.js"
+import type { CommandError } from "./CommandError.js"
 import * as Dress from "./Dress.js"
 import * as Environment from "./Environment.js"
 import * as Launch from "./Launch.js"
@@ -17,7 +16,7 @@ import * as RenderTree from "./RenderTree.js"
 import * as ServeProgram from "./ServeProgram.js"
 import * as ServerProbe from "./ServerProbe.js"
 import type { StartOptions } from "./StartCommand.js"
-import { Wiring } from "./Wiring.js"
+import { type Platform, Wiring } from "./Wiring.js"
 
 interface Served {
   readonly url: string
@@ -25,7 +24,7 @@ interface Served {
   readonly ours: boolean
 }
 
-type Needs = Wiring | HttpClient.HttpClient | Scope.Scope
+type Needs = Wiring | Platform | Scope.Scope
 
 const TRIES = 20
 
@@ -76,7 +75,7 @@ const launched = (options: StartOptions, url: string) =>
       input: Option.some(Option.getOrElse(options.folder, () => wiring.packageFolder)),
       ref: Option.none(),
       provider: Option.some(Option.getOrElse(options.provider, () => "sandbox" as const)),
-      model: Option.none(),
+      model: options.model,
       offline: false,
       runsDir: Option.none(),
     }
@@ -114,9 +113,6 @@ const toTry = (url: string, runId: string): string =>
 export const program = (options: StartOptions) =>
   Effect.scoped(
     Effect.gen(function* () {
-      if (Option.contains(options.provider, "openai")) {
-        return yield* usage("The provider openai comes with a later release. Leave --provider away to use the sandbox.")
-      }
       const { url, ours } = yield* served(options)
       yield* Effect.logInfo(`Server at ${url}`)
       const launch = yield* launched(options, url)

@@ -62,6 +62,7 @@ const verified = (options: VerifyOptions) =>
       surroundings,
       acknowledged: heads.map((head) => withEvents(compare(head, audit), received)),
       received,
+      repriced: server.kind === "asked" ? server.repriced : 0,
       notCompared: [...withoutCursor(surroundings.cursor), ...withoutServer(server)],
     } satisfies VerifyReport.Verified
   })

@@ -12,6 +12,8 @@ export interface Verified {
   readonly acknowledged: ReadonlyArray<Acknowledged>
   /** What came out of the server's events, one by one; null when they were not compared. */
   readonly received: Received.Received | null
+  /** Calls that were repriced on the server since. */
+  readonly repriced: number
   /** What the log was not compared with, and why. */
   readonly notCompared: ReadonlyArray<string>
 }
@@ -39,6 +41,7 @@ export const document = (verified: Verified) => {
     acknowledged,
     compared_events: received?.events ?? null,
     not_compared: notCompared,
+    repriced_calls: verified.repriced,
     dead_letters: surroundings.deadLetters.count,
     lost_events: lostOf(verified),
     gaps: audit.gaps,
@@ -55,7 +58,7 @@ const agreed = ({ source, line, hash }: Acknowledged, audit: LogAudit): string =
 }
 
 const notes = (verified: Verified): ReadonlyArray<string> => {
-  const { surroundings, notCompared, audit } = verified
+  const { surroundings, notCompared, audit, repriced } = verified
   const { file, count } = surroundings.deadLetters
   const lost = lostOf(verified)
   const reasons = [...new Set(audit.gaps.map(({ reason }) => inert(reason)))].join("; ")
@@ -63,6 +66,11 @@ const notes = (verified: Verified): ReadonlyArray<string> => {
     ...notCompared.map((why) => `not compared with ${why}`),
     ...(count > 0
       ? [`${Figures.plural(count, "dead letter")}: refused by the server for good, kept with the reasons in ${file}`]
+      : []),
+    ...(repriced > 0
+      ? [
+          `${Figures.plural(repriced, "call")} ${repriced === 1 ? "was" : "were"} repriced on the server since: the log keeps what was known of the cost then (runledger reprice --history)`,
+        ]
       : []),
     ...(lost > 0 ? [`${Figures.plural(lost, "event")} could not be recorded: ${reasons}`] : []),
   ]

@@ -3,8 +3,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { type LogHead, RunReader, type RunReaderService } from "../../services/RunReader.js"
 import type { AcknowledgedHead } from "../domain/Acknowledged.js"
+import { isRepriced } from "../domain/CallPricing.js"
 import { shown } from "../domain/Endpoint.js"
 import { fileName } from "../domain/Ids.js"
 import type { Received } from "../domain/Received.js"
@@ -19,6 +21,8 @@ export type ServerSide =
       readonly head: AcknowledgedHead
       /** Every event that it has, held against the log; or why they were not. */
       readonly events: Either.Either<Received, string>
+      /** Calls of the run that cost there what a repricing says, and no longer what the log does. */
+      readonly repriced: number
     }
   | { readonly kind: "not compared"; readonly why: string }
 
@@ -43,6 +47,14 @@ const firstKnown = (reader: RunReaderService, names: ReadonlyArray<string>) =>
       : Effect.map(reader.logHead(runId), (head) => Option.map(head, (known) => ({ ...known, runId }))),
   )
 
+/** A server that cannot be asked for calls, being older, has repriced none. */
+const repricedCalls = (reader: RunReaderService, runId: string) =>
+  reader.calls({}, runId).pipe(
+    Stream.filter(({ metrics_json }) => metrics_json !== null && isRepriced(metrics_json)),
+    Stream.runCount,
+    Effect.orElseSucceed(() => 0),
+  )
+
 const ask = (file: string, place: string, names: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const wiring = yield* Wiring
@@ -55,7 +67,13 @@ const ask = (file: string, place: string, names: ReadonlyArray<string>) =>
       Effect.map(Either.right),
       Effect.catchTag("RunReaderError", (error) => Effect.succeed(Either.left(error.message))),
     )
-    return { kind: "asked", head: { source: "server", lines: events, hash }, events: received } satisfies ServerSide
+    const head: AcknowledgedHead = { source: "server", lines: events, hash }
+    return {
+      kind: "asked",
+      head,
+      events: received,
+      repriced: yield* repricedCalls(reader, runId),
+    } satisfies ServerSide
   }).pipe(Effect.catchTag("RunReaderError", (error) => Effect.succeed(notCompared(error.message))))
 
 /** Asks the server at the set endpoint, briefly, what it has of the run whose log this is. Fails only when the log cannot be read. */

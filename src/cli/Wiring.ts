@@ -15,12 +15,15 @@ import type { CurrentRun } from "../../services/CurrentRun.js"
 import type { EventLog, EventLogError } from "../../services/EventLog.js"
 import type { EvidenceStore } from "../../services/EvidenceStore.js"
 import type { IdGenerator } from "../../services/IdGenerator.js"
+import type { LivePrices } from "../../services/LivePrices.js"
 import type { LlmClient } from "../../services/LlmClient.js"
 import type { PriceBook } from "../../services/PriceBook.js"
 import type { RunReader } from "../../services/RunReader.js"
 import type { RunStore, RunStoreError } from "../../services/RunStore.js"
 import type { Telemetry } from "../../services/Telemetry.js"
 import type { BackupReport } from "../domain/BackupReport.js"
+import type { BudgetReport } from "../domain/BudgetReport.js"
+import type { PriceOf } from "../domain/CallPricing.js"
 import type { DatabaseReport } from "../domain/DatabaseReport.js"
 import type { Capture } from "../domain/Evidence.js"
 import type { FolderGoal, FolderPruned } from "../domain/FolderPruning.js"
@@ -40,7 +43,25 @@ export type Answerer =
       /** The address is the sandbox's, so that even an answer that never came costs nothing. */
       readonly sandbox: boolean
     }
+  | {
+      readonly kind: "chat-completions"
+      /** A server of one's own may take none. */
+      readonly apiKey: Option.Option<Redacted.Redacted<string>>
+      readonly baseUrl: Option.Option<string>
+    }
   | { readonly kind: "replay" }
+
+/** Who is asked when the answerer fails in a way that another try might mend; `model` in place of the launch's. */
+export interface Alternate {
+  readonly answerer: Exclude<Answerer, { readonly kind: "replay" }>
+  readonly model: string | undefined
+}
+
+/** Where budget alerts go, and the secret that they are signed with. */
+export interface WebhookAccess {
+  readonly url: Redacted.Redacted<string>
+  readonly secret?: Redacted.Redacted<string> | undefined
+}
 
 /** Everything that a launch's layers need to know. */
 export interface LaunchSetup {
@@ -51,11 +72,14 @@ export interface LaunchSetup {
   /** Kept as `run_config.json`. */
   readonly keptConfig: unknown
   readonly answerer: Answerer
+  readonly alternates: ReadonlyArray<Alternate>
   readonly telemetry: TelemetrySettings
   readonly capture: Capture
   readonly durability: Durability
   readonly pricesFile: Option.Option<string>
   readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
+  /** Who is told of budget alerts. */
+  readonly webhook: Option.Option<WebhookAccess>
 }
 
 /** What a launch works with. */
@@ -93,13 +117,27 @@ export interface WiringService {
   readonly packageFolder: string
   /** The layers of one launch: its run folder is made and owned until their scope closes. */
   readonly launch: (setup: LaunchSetup) => Layer.Layer<LaunchServices, CommandError, Platform>
+  /** Prices with the user's file that is named, else with the one beside the database when there is one. */
   readonly prices: (file: Option.Option<string>) => Layer.Layer<PriceBook, CommandError, Platform>
+  /** The same, to be read anew while they are used. */
+  readonly livePrices: (file: Option.Option<string>) => Layer.Layer<LivePrices, CommandError, Platform>
+  /** Makes a file, checked before, the user's price file; says where the one before is kept. */
+  readonly installPrices: (
+    from: string,
+    path: string,
+  ) => Effect.Effect<{ readonly backup: string | null }, { readonly message: string }>
   readonly serverReader: (access: ServerAccess) => Layer.Layer<RunReader, never, Platform>
   /** Reads one run's folder only when `only` names it. */
   readonly folderReader: (runsDir: string, only?: string) => Layer.Layer<RunReader, never, Platform>
   readonly backlog: (setup: BacklogSetup) => Layer.Layer<Backlog, never, Platform>
-  /** With `house`, the store of a server: it has a plan for a full disk, and looks at what a crash left. */
-  readonly store: (path: string, house?: { readonly ballastBytes: number }) => Layer.Layer<RunStore, RunStoreError>
+  /**
+   * With `house`, the store of a server: it has a plan for a full disk, looks at what a crash left, and prices calls that come
+   * with tokens and without a word about their cost.
+   */
+  readonly store: (
+    path: string,
+    house?: { readonly ballastBytes: number; readonly priceOf: PriceOf },
+  ) => Layer.Layer<RunStore, RunStoreError>
   /** Copies a database, whoever has it open. */
   readonly backup: (options: {
     readonly from: string
@@ -117,6 +155,8 @@ export interface WiringService {
   readonly serverLock: (
     path: string,
   ) => Effect.Effect<{ readonly announce: (url: string) => Effect.Effect<void> }, RunStoreError, Scope.Scope>
+  /** What a runs folder's ledger of budgets says; none when there is no ledger. Changes nothing of it. */
+  readonly budgets: (runsDir: string) => Effect.Effect<Option.Option<BudgetReport>, CommandError>
   /** Checks the chain of any log and says where hashes stand in it. */
   readonly audit: (file: string, hashes: ReadonlyArray<string>) => Effect.Effect<LogAudit, EventLogError>
   /** Holds every event that a server received of a run against the run's log. */

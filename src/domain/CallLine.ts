@@ -10,42 +10,51 @@ const HASH = '"[0-9a-f]{64}"'
 const oneOf = (...patterns: ReadonlyArray<string>): string => `(?:${patterns.join("|")})`
 const orNull = (pattern: string): string => oneOf(pattern, "null")
 const words = (...values: ReadonlyArray<string>): string => oneOf(...values.map((value) => `"${value}"`))
-const object = (members: Readonly<Record<string, string>>): string =>
-  String.raw`\{${Object.entries(members)
-    .map(([name, pattern]) => `"${name}":${pattern}`)
-    .join(",")}\}`
-
-const ATTEMPT = object({
-  duration_ms: AMOUNT,
-  error_class: orNull(TEXT),
-  http_status: orNull(COUNT),
-  n: POSITIVE,
-  retry_after_ms: orNull(AMOUNT),
-  started_at: TEXT,
-})
+const ATTEMPT = String.raw`\{${[
+  `(?:"backoff_ms":${AMOUNT},)?`,
+  `"duration_ms":${AMOUNT},`,
+  `"error_class":${orNull(TEXT)},`,
+  `"http_status":${orNull(COUNT)},`,
+  `"n":${POSITIVE},`,
+  `(?:"request_id":${TEXT},)?`,
+  `"retry_after_ms":${orNull(AMOUNT)},`,
+  `"started_at":${TEXT}`,
+].join("")}\}`
 const ATTEMPTS = String.raw`\[(?:${ATTEMPT}(?:,${ATTEMPT})*)?\]`
 
-const BREAKDOWN = object({
-  cache_read: COUNT,
-  cache_write_1h: COUNT,
-  cache_write_5m: COUNT,
-  output: COUNT,
-  uncached_input: COUNT,
-})
+/** Members that may be missing, before one that is there. */
+const perhaps = (pattern: string, ...names: ReadonlyArray<string>): string =>
+  names.map((name) => `(?:"${name}":${pattern},)?`).join("")
+
+const BREAKDOWN = String.raw`\{${[
+  perhaps(COUNT, "audio_cache_read", "audio_input", "audio_output"),
+  `"cache_read":${COUNT},"cache_write_1h":${COUNT},"cache_write_5m":${COUNT},`,
+  perhaps(COUNT, "image_cache_read", "image_input", "image_output"),
+  `"output":${COUNT},`,
+  perhaps(COUNT, "server_tools"),
+  `"uncached_input":${COUNT}`,
+].join("")}\}`
 
 /** A member that is there and is captured; one that may be missing stands before, or behind, one that is there. */
 const must = (name: string, pattern: string): string => `"${name}":(${pattern})`
 const mayPrecede = (name: string, pattern: string): string => `(?:${must(name, pattern)},)?`
 const mayFollow = (name: string, pattern: string): string => `(?:,${must(name, pattern)})?`
 
+const TOOLS = String.raw`\{(?:${WORD}:${COUNT}(?:,${WORD}:${COUNT})*)?\}`
+const DOUBT = words("not_a_count", "part_above_whole", "several_prompts", "total_differs")
+
 const USAGE = String.raw`"token_usage":(\{${[
-  `(?:"cache_read_tokens":${COUNT},)?`,
-  `(?:"cache_write_1h_tokens":${COUNT},)?`,
-  `(?:"cache_write_5m_tokens":${COUNT},)?`,
+  perhaps(COUNT, "audio_cache_read_tokens", "audio_input_tokens", "audio_output_tokens"),
+  perhaps(COUNT, "cache_read_tokens", "cache_write_1h_tokens", "cache_write_5m_tokens"),
+  perhaps(COUNT, "image_cache_read_tokens", "image_input_tokens", "image_output_tokens"),
+  perhaps(WORD, "inference_geo"),
   `${must("input_tokens", COUNT)},`,
-  must("output_tokens", COUNT),
-  `(?:,"reasoning_tokens":${COUNT})?`,
-  `,"total_tokens":${COUNT}`,
+  `${must("output_tokens", COUNT)},`,
+  perhaps(COUNT, "reasoning_tokens"),
+  perhaps(TOOLS, "server_tool_requests"),
+  perhaps(WORD, "service_tier", "speed"),
+  `"total_tokens":${COUNT}`,
+  String.raw`(?:,"usage_doubts":\[${DOUBT}(?:,${DOUBT})*\])?`,
 ].join("")})\}`
 
 const STARTED = [
@@ -73,6 +82,7 @@ const FINISHED = [
   mayPrecede("cost_status", words("priced", "unpriced", "simulated", "replayed")),
   `${must("finish_reason", words("stop", "length", "tool_calls", "error"))},`,
   `${must("latency_ms", AMOUNT)},`,
+  mayPrecede("model_latency_ms", AMOUNT),
   `${must("output_hash", HASH)},`,
   mayPrecede("price_effective_from", orNull(TEXT)),
   mayPrecede("price_id", orNull(TEXT)),
@@ -136,6 +146,7 @@ export interface CallFinishedLine extends Line {
   readonly costStatus: Text
   readonly finishReason: string
   readonly latencyMs: string
+  readonly modelLatencyMs: Text
   readonly outputHash: string
   readonly priceEffectiveFrom: Text
   readonly priceId: Text
@@ -192,20 +203,21 @@ const finished = (text: string): CallFinishedLine | undefined => {
     costStatus: groups[8],
     finishReason: there(groups[9]),
     latencyMs: there(groups[10]),
-    outputHash: there(groups[11]),
-    priceEffectiveFrom: groups[12],
-    priceId: groups[13],
-    requestId: groups[14],
-    responseModel: groups[15],
-    stopReason: groups[16],
-    timeToFirstTokenMs: groups[17],
-    usage: there(groups[18]),
-    inputTokens: there(groups[19]),
-    outputTokens: there(groups[20]),
-    toolCallsCount: groups[21],
-    usageSource: groups[22],
-    spanId: there(groups[24]),
-    ts: there(groups[26]),
+    modelLatencyMs: groups[11],
+    outputHash: there(groups[12]),
+    priceEffectiveFrom: groups[13],
+    priceId: groups[14],
+    requestId: groups[15],
+    responseModel: groups[16],
+    stopReason: groups[17],
+    timeToFirstTokenMs: groups[18],
+    usage: there(groups[19]),
+    inputTokens: there(groups[20]),
+    outputTokens: there(groups[21]),
+    toolCallsCount: groups[22],
+    usageSource: groups[23],
+    spanId: there(groups[25]),
+    ts: there(groups[27]),
   }
 }
 

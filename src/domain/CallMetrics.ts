@@ -8,6 +8,7 @@ interface CostFields {
   readonly cost_nanousd?: number | null | undefined
   readonly cost_status?: CostStatus | undefined
   readonly cost_breakdown?: CostBreakdown | null | undefined
+  readonly unpriced_reason?: string | undefined
   readonly price_id?: string | null | undefined
   readonly price_effective_from?: string | null | undefined
   readonly usage_source?: UsageSource | undefined
@@ -21,6 +22,7 @@ export const costMetrics = (payload: CostFields): Json => {
     cost_nanousd: nano,
     cost_status: payload.cost_status ?? "unpriced",
     cost_breakdown: payload.cost_breakdown ?? undefined,
+    unpriced_reason: payload.unpriced_reason,
     price_id: payload.price_id ?? undefined,
     price_effective_from: payload.price_effective_from ?? undefined,
     usage_source: payload.usage_source,

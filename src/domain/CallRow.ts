@@ -10,6 +10,8 @@ export interface CallRow {
   readonly fields: string
   /** `context_json` without its closing brace. */
   readonly context: string
+  /** Members that it shares with the run's row, each with a comma behind it. */
+  readonly inherited: string
 }
 
 /** An operation of a call's row, of which the JSON text is made when it is sent. */
@@ -25,13 +27,14 @@ const unlessNull = (name: string, text: string | undefined): string =>
 /** What stands between the quotation marks of a text without escapes. */
 const plain = (text: string): string => text.slice(1, -1)
 
-/** The row that a beginning opens. `inherited`: members that the row shares with the run's, each with a comma behind it. */
+/** The row that a beginning opens. */
 export const opened = (line: CallStartedLine, inherited: string): CallRow => {
   const { agentName, call, callId, eventId, parentSpanId, runId, spanId, traceId, ts } = line
   const agent = agentName ?? `"launch.llm.${plain(callId)}"`
   return {
     eventId,
     ts,
+    inherited,
     fields: `${inherited}"run_id":"${callRunId(plain(runId), plain(callId))}","parent_run_id":${runId},"agent_name":${agent},"job_type":"llm_call"`,
     context: `{"trace_id":${traceId},"span_id":${spanId},"parent_span_id":${parentSpanId ?? "null"},${call}`,
   }
@@ -53,6 +56,7 @@ const metricsText = (line: CallFinishedLine): string =>
   `${line.usage},"prompt_tokens":${line.inputTokens},"completion_tokens":${line.outputTokens},${costText(line)},"finish_reason":${line.finishReason}` +
   unlessNull("stop_reason", line.stopReason) +
   member("tool_calls_count", line.toolCallsCount) +
+  member("model_latency_ms", line.modelLatencyMs) +
   member("time_to_first_token_ms", line.timeToFirstTokenMs)
 
 const contextText = (row: CallRow, line: CallFinishedLine): string =>

@@ -15,9 +15,7 @@ const text = CanonicalJson.stringify
 // the cheaper it is.
 
 const workerText = remembering()
-const attemptEnd = rememberingStretch(
-  (error, status, n) => `,"error_class":${error},"http_status":${status},"n":${n},"retry_after_ms":`,
-)
+const attemptEnd = rememberingStretch((error, status, n) => `,"error_class":${error},"http_status":${status},"n":${n},`)
 const cacheCosts = rememberingStretch(
   (read, hour, minutes) => `{"cache_read":${read},"cache_write_1h":${hour},"cache_write_5m":${minutes},"output":`,
 )
@@ -83,7 +81,7 @@ const breakdownText = (breakdown: CostBreakdown | null): string => {
 }
 
 const attemptText = (attempt: Attempt): string => {
-  const { duration_ms, error_class, http_status, n, retry_after_ms, started_at } = attempt
+  const { duration_ms, error_class, http_status, n, request_id, retry_after_ms, started_at } = attempt
   if (
     duration_ms === undefined ||
     error_class === undefined ||
@@ -91,12 +89,13 @@ const attemptText = (attempt: Attempt): string => {
     n === undefined ||
     retry_after_ms === undefined ||
     typeof started_at !== "string" ||
-    !hasExactly(attempt, 6)
+    !hasExactly(attempt, request_id === undefined ? 6 : 7)
   )
     return text(attempt)
   return (
     `{"duration_ms":${text(duration_ms)}${attemptEnd(error_class, http_status, n)}` +
-    `${text(retry_after_ms)},"started_at":"${inQuotes(started_at)}"}`
+    (request_id === undefined ? "" : `"request_id":${text(request_id)},`) +
+    `"retry_after_ms":${text(retry_after_ms)},"started_at":"${inQuotes(started_at)}"}`
   )
 }
 
@@ -130,7 +129,8 @@ const startedText = (payload: LlmCallStarted): string => {
 
 const finishedText = (payload: LlmCallFinished): string => {
   const { api_cost_usd, attempts, call_id, cost_breakdown, cost_nanousd, cost_status } = payload
-  const { finish_reason, latency_ms, output_hash, price_effective_from, price_id, request_id } = payload
+  const { finish_reason, latency_ms, model_latency_ms, output_hash, price_effective_from, price_id, request_id } =
+    payload
   const { response_model, stop_reason, token_usage, tool_calls_count, usage_source } = payload
   if (
     api_cost_usd === undefined ||
@@ -151,13 +151,15 @@ const finishedText = (payload: LlmCallFinished): string => {
     token_usage === null ||
     tool_calls_count === undefined ||
     usage_source === undefined ||
-    !hasExactly(payload, 17)
+    !hasExactly(payload, "model_latency_ms" in payload ? 18 : 17)
   )
     return text(payload)
   return (
     `{"api_cost_usd":${text(api_cost_usd)},"attempts":${attemptsText(attempts)},"call_id":"${inQuotes(call_id)}",` +
     `"cost_breakdown":${breakdownText(cost_breakdown)},"cost_nanousd":${text(cost_nanousd)}` +
-    `${statusAndFinish(cost_status, finish_reason)}${text(latency_ms)},"output_hash":"${inQuotes(output_hash)}` +
+    `${statusAndFinish(cost_status, finish_reason)}${text(latency_ms)}` +
+    (model_latency_ms === undefined ? "" : `,"model_latency_ms":${text(model_latency_ms)}`) +
+    `,"output_hash":"${inQuotes(output_hash)}` +
     `${priceOf(price_effective_from, price_id)}${text(request_id)}${modelAndStop(response_model, stop_reason)}` +
     usageText(token_usage) +
     toolsAndSource(tool_calls_count, usage_source)

@@ -151,5 +151,8 @@ export const ofCause = (cause: Cause.Cause<unknown>): Failure => {
   const defect = Chunk.head(Cause.defects(cause))
   return Option.isSome(defect)
     ? heard(() => defectIn(defect.value, cause), unreadable("defect", "Defect"))
-    : failureOf("interruption", "Interrupted", "interrupted before it ended", "")
+    : interrupted("interrupted before it ended")
 }
+
+/** An end that somebody wanted, in these words. */
+export const interrupted = (summary: string): Failure => failureOf("interruption", "Interrupted", summary, "")

@@ -55,9 +55,15 @@ const callEnd = {
   cost_nanousd: nullable(Schema.NonNegativeInt),
   cost_status: Schema.optional(CostStatus),
   cost_breakdown: nullable(CostBreakdown),
+  /** What the model's price lacked for the call: a rate, or a multiplier. */
+  unpriced_reason: Schema.optional(Schema.String),
   price_id: nullable(Schema.String),
   price_effective_from: nullable(Schema.String),
   usage_source: Schema.optional(UsageSource),
+  /** How long providers were waited for in all attempts together: the latency without back-off and without the reader's own time. */
+  model_latency_ms: Schema.optional(durationMs),
+  /** Of a stream: from the call's start to its first piece of content. */
+  time_to_first_token_ms: Schema.optional(durationMs),
 }
 
 /** `LLM_CALL_STARTED`. `prompt_hash`, `provider_base_url`, `temperature` and `max_tokens` are null when the caller's SDK does not tell. */
@@ -88,7 +94,6 @@ export const LlmCallFinished = Schema.Struct({
   ...callEnd,
   tool_calls_count: Schema.optional(Schema.NonNegativeInt),
   stop_reason: nullable(Schema.String),
-  time_to_first_token_ms: Schema.optional(durationMs),
   attempts: Schema.optional(Schema.Array(Attempt)),
   request_id: nullable(Schema.String),
   response_model: nullable(Schema.String),
@@ -112,6 +117,7 @@ export const LlmCallFailed = Schema.Struct({
   ...callEnd,
   attempts: Schema.optional(Schema.Array(Attempt)),
   request_id: nullable(Schema.String),
+  response_model: nullable(Schema.String),
 })
 export type LlmCallFailed = typeof LlmCallFailed.Type
 
@@ -186,6 +192,9 @@ export const EventBody = Schema.Union(
     "BUDGET_ALERT",
     Schema.Struct({
       scope: Schema.String,
+      /** Over what the limit holds (`launch`, `day`, `month`, `worker`, `model`), and which of them, in words. */
+      budget: Schema.optional(Schema.String),
+      window: Schema.optional(Schema.String),
       threshold_percent: Schema.NonNegative,
       spent_nanousd: Schema.NonNegativeInt,
       limit_nanousd: Schema.NonNegativeInt,

@@ -10,6 +10,14 @@ export type Capture = typeof Capture.Type
 export const Redaction = Schema.Struct({ path: Schema.String, kind: Schema.String, count: Schema.Int })
 export type Redaction = typeof Redaction.Type
 
+/** A request or an answer in the shape of an SDK that this package does not know, as JSON. */
+export const AsGiven = Schema.Struct({
+  as_given: Schema.Unknown.pipe(
+    Schema.filter((value) => value !== undefined || "as_given has the request or the answer as it was given"),
+  ),
+})
+export type AsGiven = typeof AsGiven.Type
+
 /** What a call asked and what it got. Under `hash` the request and the response are their sha256. */
 export const Evidence = Schema.Struct({
   call_id: Schema.NonEmptyString,
@@ -25,8 +33,8 @@ export const Evidence = Schema.Struct({
   timestamp: Schema.String,
   status: Schema.Literal("success", "failure"),
   capture: Capture,
-  request: Schema.Union(LlmRequest, Sha256),
-  response: Schema.optional(Schema.Union(LlmResponse, Sha256)),
+  request: Schema.Union(LlmRequest, AsGiven, Sha256),
+  response: Schema.optional(Schema.Union(LlmResponse, AsGiven, Sha256)),
   error: Schema.optional(
     Schema.Struct({
       error_class: Schema.String,

@@ -27,6 +27,38 @@ export const shown = (target: string): string => {
   })
 }
 
+/** Where the hosts that have pages of commits answer to ssh. */
+const WEB_HOSTS: Readonly<Record<string, string>> = {
+  "github.com": "github.com",
+  "ssh.github.com": "github.com",
+  "gitlab.com": "gitlab.com",
+  "altssh.gitlab.com": "gitlab.com",
+  "bitbucket.org": "bitbucket.org",
+  "altssh.bitbucket.org": "bitbucket.org",
+}
+
+const webAddress = (host: string, path: string): Option.Option<string> =>
+  Option.map(
+    Option.fromNullable(Object.hasOwn(WEB_HOSTS, host.toLowerCase()) ? WEB_HOSTS[host.toLowerCase()] : undefined),
+    (web) => `https://${web}/${path.replace(/^\/+/, "")}`,
+  )
+
+/**
+ * The address as a run records it: as {@link shown}, but one name for a repository however it was cloned. On github.com,
+ * gitlab.com and bitbucket.org an ssh address becomes the https one, from which pages of commits are made.
+ */
+export const recorded = (target: string): string => {
+  const [, host, path] = WITH_SCHEME.test(target) ? [] : (SCP_LIKE.exec(target) ?? [])
+  const web =
+    host !== undefined && path !== undefined
+      ? webAddress(host, path)
+      : Option.flatMap(
+          Option.filter(parsed(target), ({ protocol }) => ["ssh:", "http:", "git:"].includes(protocol)),
+          (url) => webAddress(url.hostname, url.pathname),
+        )
+  return Option.getOrElse(web, () => shown(target))
+}
+
 /** A text, such as git's own words, with the credentials of every address in it removed. */
 export const withoutCredentials = (text: string): string =>
   text

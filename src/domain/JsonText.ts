@@ -34,10 +34,12 @@ const isTooDeep = (bytes: Uint8Array, most: number): boolean => {
   return false
 }
 
+const strictly = new TextDecoder("utf-8", { fatal: true })
+
 /** Strict UTF-8. */
 export const decodeUtf8 = (bytes: Uint8Array): Either.Either<string, JsonTextError> =>
   Either.try({
-    try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    try: () => strictly.decode(bytes),
     catch: () => new JsonTextError({ reason: "encoding", message: "The text is not valid UTF-8." }),
   })
 

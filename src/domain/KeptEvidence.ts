@@ -3,6 +3,8 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "./CanonicalJson.js"
 import { type Capture, Evidence } from "./Evidence.js"
+import type { LlmResponse } from "./Llm.js"
+import * as QuickDecode from "./QuickDecode.js"
 import type { Redactor } from "./Redaction.js"
 
 const RESPONSE = "$.response"
@@ -10,7 +12,13 @@ const RESPONSE = "$.response"
 const hashed = (content: Evidence["request"] | Evidence["response"]): string =>
   typeof content === "string" ? content : CanonicalJson.hash(content)
 
-const decode = Schema.decodeUnknownOption(Evidence)
+const quickly = QuickDecode.make(Evidence, { keepUnknown: false })
+const slowly = Schema.decodeUnknownOption(Evidence)
+
+const decode = (candidate: unknown): Option.Option<Evidence> => {
+  const quick = quickly(candidate)
+  return quick === QuickDecode.UNSURE ? slowly(candidate) : Option.some(quick)
+}
 
 const asHashes = (evidence: Evidence, redactor: Redactor): Evidence => {
   const { response, error, ...rest } = evidence
@@ -54,11 +62,14 @@ export const keep = (evidence: Evidence, capture: Capture, redactor: Redactor): 
   }
 }
 
+/** The answer that is kept, where it is one that a client could give again. */
+export const answerOf = ({ response, status }: Evidence): LlmResponse | undefined =>
+  status === "success" && typeof response === "object" && !("as_given" in response) ? response : undefined
+
 /** Whether a kept answer may stand for its prompt: a success, kept whole, in which redaction changed nothing of the answer. */
 export const mayAnswer = (evidence: Evidence): boolean =>
-  evidence.status === "success" &&
+  answerOf(evidence) !== undefined &&
   (evidence.capture === "redacted" || evidence.capture === "full") &&
-  typeof evidence.response === "object" &&
   !evidence.redactions.some(({ path }) => path.startsWith(RESPONSE))
 
 /** What orders the calls of a prompt: the earliest first, the id deciding between equal times. */

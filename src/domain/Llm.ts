@@ -1,6 +1,7 @@
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "./CanonicalJson.js"
-import { Usage } from "./Usage.js"
+import { CostStatus } from "./Cost.js"
+import { Usage, UsageSource, UsageWire } from "./Usage.js"
 
 /** A block of a message. `tool_result` answers the `tool_use` of the same id. */
 export const ContentBlock = Schema.Union(
@@ -125,7 +126,10 @@ export const outputHash = (content: ReadonlyArray<ContentBlock>): string =>
 export const FinishReason = Schema.Literal("stop", "length", "tool_calls", "error")
 export type FinishReason = typeof FinishReason.Type
 
-/** One HTTP attempt of a call. Durations are monotonic milliseconds. */
+/**
+ * One HTTP attempt of a call. Durations are monotonic milliseconds; the time that a reader of a stream takes for itself does
+ * not count. What does not apply is left out.
+ */
 export const Attempt = Schema.Struct({
   n: Schema.Int.pipe(Schema.positive()),
   started_at: Schema.String,
@@ -133,6 +137,17 @@ export const Attempt = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_class: Schema.NullOr(Schema.String),
   retry_after_ms: Schema.NullOr(Schema.NonNegative),
+  /** How long was waited before it, since the one before had ended. */
+  backoff_ms: Schema.optional(Schema.NonNegative),
+  request_id: Schema.optional(Schema.String),
+  /** Who was asked, and for which model, where a call has a fallback. */
+  provider: Schema.optional(Schema.String),
+  model: Schema.optional(Schema.String),
+  /** What an attempt that failed is billed for sure. The answer's own usage is the call's and stands in no attempt. */
+  token_usage: Schema.optional(UsageWire),
+  usage_source: Schema.optional(UsageSource),
+  cost_nanousd: Schema.optional(Schema.NullOr(Schema.NonNegativeInt)),
+  cost_status: Schema.optional(CostStatus),
 })
 export type Attempt = typeof Attempt.Type
 
@@ -140,7 +155,7 @@ export type Attempt = typeof Attempt.Type
 export const AnswerSource = Schema.Literal("provider", "sandbox", "replay")
 export type AnswerSource = typeof AnswerSource.Type
 
-/** An answer with its measure. */
+/** An answer with its measure. `usage` is that of the answer alone; what failed attempts used stands in `attempts`. */
 export const LlmResponse = Schema.Struct({
   content: Schema.Array(ContentBlock),
   usage: Usage,
@@ -150,6 +165,8 @@ export const LlmResponse = Schema.Struct({
   /** The model that the provider says answered. */
   model: Schema.NullOr(Schema.String),
   requestId: Schema.NullOr(Schema.String),
+  /** Who answered, where that is another than the client names. */
+  provider: Schema.optional(Schema.String),
   attempts: Schema.Array(Attempt),
   source: AnswerSource,
 })
@@ -186,7 +203,8 @@ export type LlmErrorReason = typeof LlmErrorReason.Type
 
 /**
  * A call failed for good. `message` says what happened, to what, and what to do next, and never holds a secret; `status` is
- * the last HTTP status, null when none came; `attempts` has every HTTP attempt; `usage` is what was used for sure.
+ * the last HTTP status, null when none came; `attempts` has every HTTP attempt; `usage` is what was used for sure, in all of
+ * them together.
  */
 export class LlmError extends Schema.TaggedError<LlmError>()("LlmError", {
   reason: LlmErrorReason,

@@ -34,3 +34,13 @@ export const nearest = (word: string, known: Iterable<string>): string | undefin
   if (best === undefined) return undefined
   return best.distance <= Math.max(2, Math.floor(best.candidate.length / 2)) ? best.candidate : undefined
 }
+
+/** The known words that are closest to one, at most so many, the closest first; each once. */
+export const closest = (word: string, known: Iterable<string>, most: number): ReadonlyArray<string> =>
+  Array.from(new Set(known), (candidate) => ({
+    candidate,
+    distance: editDistance(folded(word), folded(candidate)),
+  }))
+    .sort((left, right) => left.distance - right.distance || left.candidate.localeCompare(right.candidate))
+    .slice(0, most)
+    .map(({ candidate }) => candidate)

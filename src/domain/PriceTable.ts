@@ -15,6 +15,9 @@ export interface DatedPrice {
   readonly startMillis: number | null
   readonly window: DailyWindow | null
   readonly price: Price
+  /** Where the rates were read, and on which day (`YYYY-MM-DD`); absent where nobody wrote it down. */
+  readonly source?: string | undefined
+  readonly readOn?: string | undefined
 }
 
 /** One model of one provider. Of its prices the last one that holds at an instant counts. */
@@ -25,6 +28,23 @@ export interface PricedModel {
   readonly aliases: ReadonlyArray<string>
   readonly prices: ReadonlyArray<DatedPrice>
 }
+
+/** Who states a price: the user's file, the dated overlay of this program, or the kept data set. */
+export type PriceOrigin = "user" | "overlay" | "genai-prices"
+
+/** One price of one model, for people: a row of the table with its provenance. */
+export interface ListedPrice extends DatedPrice {
+  readonly origin: PriceOrigin
+  readonly provider: string
+  readonly model: string
+  readonly aliases: ReadonlyArray<string>
+}
+
+/** Models as rows, one a price. */
+export const listed = (origin: PriceOrigin, models: ReadonlyArray<PricedModel>): ReadonlyArray<ListedPrice> =>
+  models.flatMap(({ aliases, id, prices, provider }) =>
+    prices.map((dated) => ({ ...dated, origin, provider, model: id, aliases })),
+  )
 
 /** Prices by provider and name. */
 export type PriceTable = ReadonlyMap<string, ReadonlyArray<DatedPrice>>

@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import type { CallFinishedLine, CallLine, CallStartedLine } from "./CallLine.js"
 import { costMetrics, usageMetrics } from "./CallMetrics.js"
 import * as CallRow from "./CallRow.js"
-import type { Event, RunCreated } from "./Event.js"
+import type { Event, LlmCallFailed, RunCreated } from "./Event.js"
 import { callRunId } from "./Ids.js"
 import { type Json, withoutUndefined } from "./JsonRecord.js"
 import { PROCESS_DIED } from "./OpenSpans.js"
@@ -24,6 +24,17 @@ const spanContext = (event: Event): Json =>
 
 const answeredBy = (payload: { readonly provider?: string | undefined }): Json =>
   payload.provider === undefined ? {} : { provider: payload.provider }
+
+/** What is known of a call that failed; nothing when it is neither known what it used nor how long it took. */
+const failedMetrics = (payload: LlmCallFailed): Json | undefined => {
+  const times = withoutUndefined({
+    model_latency_ms: payload.model_latency_ms,
+    time_to_first_token_ms: payload.time_to_first_token_ms,
+  })
+  if (payload.token_usage !== undefined)
+    return { ...usageMetrics(payload.token_usage), ...costMetrics(payload), finish_reason: "error", ...times }
+  return Object.keys(times).length === 0 ? undefined : times
+}
 
 const failureStatus = (errorClass: string): "timeout" | "cancelled" | "failure" => {
   if (errorClass === "Timeout") return "timeout"
@@ -211,6 +222,7 @@ export const make = (): Projection => {
             finish_reason: payload.finish_reason,
             stop_reason: payload.stop_reason ?? undefined,
             tool_calls_count: payload.tool_calls_count,
+            model_latency_ms: payload.model_latency_ms,
             time_to_first_token_ms: payload.time_to_first_token_ms,
           }),
           context_json: withoutUndefined({
@@ -231,10 +243,7 @@ export const make = (): Projection => {
           duration_ms: whole(payload.latency_ms),
           error_summary: payload.error_summary,
           error_details: payload.error_details,
-          metrics_json:
-            payload.token_usage === undefined
-              ? undefined
-              : { ...usageMetrics(payload.token_usage), ...costMetrics(payload), finish_reason: "error" },
+          metrics_json: failedMetrics(payload),
           context_json: withoutUndefined({
             ...row.context,
             ...answeredBy(payload),
@@ -242,6 +251,7 @@ export const make = (): Projection => {
             retryable: payload.retryable,
             http_status: payload.http_status ?? undefined,
             request_id: payload.request_id ?? undefined,
+            response_model: payload.response_model ?? undefined,
             attempts: payload.attempts,
           }),
         }))

@@ -88,12 +88,16 @@ const refinement = (ast: AST.Refinement, keep: boolean): Step | undefined => {
 
 const array = (ast: AST.TupleType, keep: boolean): Step | undefined => {
   const [rest, another] = ast.rest
-  if (ast.elements.length > 0 || rest === undefined || another !== undefined) return undefined
-  const item = compile(rest.type, keep)
-  if (item === undefined) return undefined
+  if (rest === undefined || another !== undefined || ast.elements.some(({ isOptional }) => isOptional)) return undefined
+  const first = compileAll(
+    ast.elements.map(({ type }) => type),
+    keep,
+  )
+  const others = compile(rest.type, keep)
+  if (first === undefined || others === undefined) return undefined
   return (value) => {
-    if (!Array.isArray(value)) return UNSURE
-    const results = value.map(item)
+    if (!Array.isArray(value) || value.length < first.length) return UNSURE
+    const results = value.map((item, index) => (first[index] ?? others)(item))
     if (results.includes(UNSURE)) return UNSURE
     return keep ? value : results
   }
@@ -106,18 +110,22 @@ interface Property {
   readonly absent: ((given: Option.Option<unknown>) => Option.Option<unknown>) | undefined
 }
 
-const kept =
-  (properties: ReadonlyArray<Property>): Step =>
-  (value) => {
+/** Looks at the members that are there, which are fewer than those that may be. */
+const kept = (properties: ReadonlyArray<Property>): Step => {
+  const steps = new Map<PropertyKey, Property>(properties.map((property) => [property.name, property]))
+  const required = properties.filter(({ isOptional }) => !isOptional).length
+  return (value) => {
     if (!isRecord(value)) return UNSURE
-    for (const { name, step, isOptional } of properties) {
-      const member = value[name]
-      if (member === undefined && !has(value, name)) {
-        if (!isOptional) return UNSURE
-      } else if (step(member) === UNSURE) return UNSURE
+    let missing = required
+    for (const name in value) {
+      const property = steps.get(name)
+      if (property === undefined) continue
+      if (property.step(value[name]) === UNSURE) return UNSURE
+      if (!property.isOptional) missing -= 1
     }
-    return value
+    return missing === 0 ? value : UNSURE
   }
+}
 
 const built =
   (properties: ReadonlyArray<Property>): Step =>
@@ -125,9 +133,10 @@ const built =
     if (!isRecord(value)) return UNSURE
     const output: Record<PropertyKey, unknown> = {}
     for (const { name, step, isOptional, absent } of properties) {
-      const isThere = has(value, name)
+      const member = value[name]
+      const isThere = member !== undefined || has(value, name)
       if (!isThere && !isOptional) return UNSURE
-      const result = isThere ? step(value[name]) : undefined
+      const result = isThere ? step(member) : undefined
       if (result === UNSURE) return UNSURE
       if (absent === undefined) {
         if (isThere) output[name] = result
@@ -145,6 +154,8 @@ const propertiesOf = (
   changes: ReadonlyArray<AST.PropertySignatureTransformation>,
 ): ReadonlyArray<Property> | undefined => {
   if (changes.some((change) => change.from !== change.to)) return undefined
+  // What every object inherits would look as if it were given.
+  if (ast.propertySignatures.some(({ name }) => name in Object.prototype)) return undefined
   const steps = compileAll(
     ast.propertySignatures.map(({ type }) => type),
     keep,
@@ -157,10 +168,26 @@ const propertiesOf = (
   })
 }
 
-const isAnyRecord = (ast: AST.TypeLiteral): boolean =>
-  ast.indexSignatures.every(
-    ({ parameter, type }) => parameter._tag === "StringKeyword" && type._tag === "UnknownKeyword",
-  )
+/** Nothing inside of such a value is left out or changed in decoding. */
+const isKeptWhole = ({ _tag }: AST.AST): boolean =>
+  _tag === "UnknownKeyword" || _tag === "StringKeyword" || _tag === "NumberKeyword" || _tag === "BooleanKeyword"
+
+const unrefined = (ast: AST.AST): AST.AST => (ast._tag === "Refinement" ? unrefined(ast.from) : ast)
+
+/** Of any texts to values of one kind. */
+const record = ({ indexSignatures, propertySignatures }: AST.TypeLiteral): Step | undefined => {
+  const [only, another] = indexSignatures
+  if (only === undefined || another !== undefined || propertySignatures.length > 0) return undefined
+  if (only.parameter._tag !== "StringKeyword") return undefined
+  if (only.type._tag === "UnknownKeyword") return when(isRecord)
+  const step = compile(only.type, true)
+  if (step === undefined) return undefined
+  return when((value) => isRecord(value) && Object.values(value).every((one) => step(one) !== UNSURE))
+}
+
+/** A schema that copies loses a member of that name. */
+const withoutProto = (step: Step | undefined): Step | undefined =>
+  step && ((value) => (isRecord(value) && has(value, "__proto__") ? UNSURE : step(value)))
 
 const struct = (
   ast: AST.TypeLiteral,
@@ -168,8 +195,10 @@ const struct = (
   changes: ReadonlyArray<AST.PropertySignatureTransformation> = [],
 ): Step | undefined => {
   const { propertySignatures, indexSignatures } = ast
-  if (indexSignatures.length > 0)
-    return keep && propertySignatures.length === 0 && isAnyRecord(ast) ? when(isRecord) : undefined
+  if (indexSignatures.length > 0) {
+    if (keep) return record(ast)
+    return indexSignatures.every(({ type }) => isKeptWhole(unrefined(type))) ? withoutProto(record(ast)) : undefined
+  }
   if (propertySignatures.length === 0) return undefined
   const properties = propertiesOf(ast, keep, changes)
   if (properties === undefined) return undefined

@@ -12,6 +12,24 @@ export type Provider = typeof Provider.Type
 
 export const DEFAULT_MODEL = "claude-sonnet-4-5"
 
+/** Who is asked when those before fail in a way that another try might mend: what it leaves out is as in the settings around it. */
+const LlmFallback = Schema.Struct({
+  provider: Schema.optional(Schema.Literal("anthropic", "openai")),
+  model: Schema.optional(Schema.NonEmptyString),
+  base_url: Schema.optional(Schema.NonEmptyString),
+}).pipe(
+  Schema.filter(
+    ({ base_url, model, provider }) =>
+      base_url !== undefined ||
+      model !== undefined ||
+      provider !== undefined ||
+      "a fallback names a provider, a model or a base_url of its own",
+  ),
+)
+export type LlmFallback = typeof LlmFallback.Type
+
+const MOST_FALLBACKS = 8
+
 /** How the model is called. Times are seconds. */
 export const LlmSettings = Schema.Struct({
   provider: Schema.optional(Provider),
@@ -24,16 +42,36 @@ export const LlmSettings = Schema.Struct({
   max_concurrency: withDefault(Schema.Int.pipe(Schema.between(1, 64)), 4),
   timeout: withDefault(seconds, 120),
   max_retries: withDefault(Schema.Int.pipe(Schema.between(0, 20)), 3),
+  /** In the order in which they are asked. */
+  fallback: Schema.optional(Schema.Array(LlmFallback).pipe(Schema.maxItems(MOST_FALLBACKS))),
 })
 export type LlmSettings = typeof LlmSettings.Type
 
-/** Limits of one launch. Absent ones do not bind. */
+const percent = Schema.Int.pipe(Schema.between(1, 100))
+
+/**
+ * Limits of one launch, and those that all launches of a runs folder keep together: of a UTC day, of a UTC month, and of a worker
+ * or model in a UTC month. Absent ones do not bind. Money is real money.
+ */
 export const Budgets = Schema.Struct({
   max_cost_usd: withDefault(Schema.NonNegative, 5),
   max_calls: Schema.optional(positiveInt),
   max_tokens: Schema.optional(positiveInt),
   /** Seconds. */
   max_runtime: Schema.optional(seconds),
+  max_cost_usd_per_day: Schema.optional(Schema.NonNegative),
+  max_cost_usd_per_month: Schema.optional(Schema.NonNegative),
+  per_worker: Schema.optional(
+    Schema.Struct({
+      "W1.RepoScout": Schema.optional(Schema.NonNegative),
+      "W2.FactsBuilder": Schema.optional(Schema.NonNegative),
+      "W4.Planner": Schema.optional(Schema.NonNegative),
+      "W5.SectionWriter": Schema.optional(Schema.NonNegative),
+    }),
+  ),
+  per_model: Schema.optional(Schema.Record({ key: Schema.NonEmptyString, value: Schema.NonNegative })),
+  /** Percentages of a limit at which an alert is raised; 50, 80 and 100 when absent. */
+  thresholds: Schema.optional(Schema.Array(percent)),
 })
 export type Budgets = typeof Budgets.Type
 

@@ -35,12 +35,31 @@ const members = (ast: SchemaAST.AST): ReadonlyMap<string, SchemaAST.AST> => {
       return new Map(ast.propertySignatures.map((property) => [String(property.name), property.type]))
     case "Union":
       return ast.types.map(members).find((found) => found.size > 0) ?? new Map()
+    case "Refinement":
+      return members(ast.from)
     default:
       return new Map()
   }
 }
 
+/** What the members of a list are, where it is one. */
+const listed = (ast: SchemaAST.AST): SchemaAST.AST | undefined => {
+  switch (ast._tag) {
+    case "TupleType":
+      return ast.rest[0]?.type
+    case "Union":
+      return ast.types.map(listed).find((found) => found !== undefined)
+    case "Refinement":
+      return listed(ast.from)
+    default:
+      return undefined
+  }
+}
+
 const unknownKeys = (value: unknown, ast: SchemaAST.AST, path: ReadonlyArray<string>): ReadonlyArray<ConfigProblem> => {
+  const list = listed(ast)
+  if (list !== undefined && Array.isArray(value))
+    return value.flatMap((member, index) => unknownKeys(member, list, [...path, String(index)]))
   const known = members(ast)
   if (known.size === 0 || !isObject(value)) return []
   return Object.entries(value).flatMap(([key, member]) => {
@@ -63,8 +82,12 @@ const shown = (value: unknown): string => {
   return typeof value === "string" ? `the text ${cut}` : `the ${typeof value} ${cut}`
 }
 
-const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
-  path.reduce<unknown>((inner, key) => (isObject(inner) ? inner[String(key)] : undefined), value)
+const memberOf = (value: unknown, key: PropertyKey): unknown => {
+  if (Array.isArray(value)) return value[Number(key)]
+  return isObject(value) ? value[String(key)] : undefined
+}
+
+const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown => path.reduce(memberOf, value)
 
 const EXPECTATION = /^Expected (.*?), actual /s
 

@@ -1,19 +1,17 @@
 import * as Option from "effect/Option"
-import { CALL_JOB_TYPE, type CallMeasure } from "./CallMeasure.js"
+import type { CallMeasure } from "./CallMeasure.js"
+import type * as Leaves from "./Leaves.js"
 import type { RunRecord } from "./Run.js"
 import { newestFirst } from "./RunMatch.js"
 import { add, NOTHING, ofCall, type RunTotals } from "./RunTotals.js"
 
 /** What of a row decides where it stands in a tree, and what it adds to it. */
-export type Member = Pick<
-  RunRecord,
-  "id" | "run_id" | "parent_run_id" | "job_type" | "status" | "created_at" | "start_time"
-> & {
-  /** Names the span of the row, and the one around it, among all traces; undefined when the row names none. */
-  readonly span: string | undefined
-  readonly parentSpan: string | undefined
-  readonly call: CallMeasure
-}
+export type Member = Pick<RunRecord, "id" | "status" | "created_at" | "start_time"> &
+  Leaves.Placed & {
+    /** Whether it is a leaf, that is, a call that bears tokens and cost. */
+    readonly bears: boolean
+    readonly call: CallMeasure
+  }
 
 /** A member with what ran inside it, oldest first. */
 export interface Branch<M> {
@@ -22,13 +20,10 @@ export interface Branch<M> {
   readonly children: ReadonlyArray<Branch<M>>
 }
 
-/** The name of a span among all traces. */
-export const spanName = (traceId: unknown, spanId: unknown): string | undefined =>
-  typeof spanId === "string" && spanId !== "" ? `${String(traceId ?? "")}/${spanId}` : undefined
-
 /** Levels below the root; what lies deeper hangs on its ancestor of the last level, so that the tree stays readable JSON. */
 export const MAX_DEPTH = 40
 
+/** The newest row of each key. */
 const indexed = <M extends Member>(
   rows: ReadonlyArray<M>,
   key: (run: M) => string | undefined,
@@ -36,7 +31,9 @@ const indexed = <M extends Member>(
   const index = new Map<string, M>()
   for (const run of rows) {
     const at = key(run)
-    if (at !== undefined && !index.has(at)) index.set(at, run)
+    if (at === undefined) continue
+    const known = index.get(at)
+    if (known === undefined || newestFirst(run, known) < 0) index.set(at, run)
   }
   return index
 }
@@ -44,17 +41,16 @@ const indexed = <M extends Member>(
 type Parents<M> = Map<M, M>
 
 const namedParents = <M extends Member>(rows: ReadonlyArray<M>, root: M): Parents<M> => {
-  const newest = [...rows].sort(newestFirst)
-  const bySpan = indexed(newest, (run) => run.span)
-  const byRunId = indexed(newest, (run) => run.run_id)
+  const bySpan = indexed(rows, (run) => run.span)
+  const byRunId = indexed(rows, (run) => run.run_id)
   const parents: Parents<M> = new Map()
   for (const run of rows) {
     if (run === root) continue
     const span = run.parentSpan
     const inSpan = span === undefined ? undefined : bySpan.get(span)
     const inRun = run.parent_run_id === null ? undefined : byRunId.get(run.parent_run_id)
-    const parent = [inSpan, inRun].find((candidate) => candidate !== undefined && candidate !== run)
-    parents.set(run, parent ?? root)
+    const parent = inSpan === run ? undefined : inSpan
+    parents.set(run, parent ?? (inRun === run ? undefined : inRun) ?? root)
   }
   return parents
 }
@@ -63,6 +59,10 @@ const namedParents = <M extends Member>(rows: ReadonlyArray<M>, root: M): Parent
 const cutRings = <M extends Member>(rows: ReadonlyArray<M>, root: M, parents: Parents<M>): void => {
   const reaches = new Set<M>([root])
   for (const run of rows) {
+    if (reaches.has(parents.get(run) ?? root)) {
+      reaches.add(run)
+      continue
+    }
     const path = new Set<M>()
     let at = run
     while (!reaches.has(at)) {
@@ -100,14 +100,11 @@ interface Placed<M> {
   readonly children: Array<Placed<M>>
 }
 
-const bearsCost = (run: Member, children: ReadonlyArray<Member>): boolean =>
-  run.job_type === CALL_JOB_TYPE && !children.some((child) => child.job_type === CALL_JOB_TYPE)
-
 /** Every row placed below the root, parents before children, none deeper than {@link MAX_DEPTH}. */
 const place = <M extends Member>(root: M, children: ReadonlyMap<M, ReadonlyArray<M>>): ReadonlyArray<Placed<M>> => {
   const node = (run: M): Placed<M> => ({
     run,
-    own: bearsCost(run, children.get(run) ?? []) ? ofCall(run.call, run.status) : NOTHING,
+    own: run.bears ? ofCall(run.call, run.status) : NOTHING,
     children: [],
   })
   const order: Array<{ readonly node: Placed<M>; readonly home: Placed<M>; readonly depth: number }> = []
@@ -142,7 +139,7 @@ const rollUp = <M extends Member>(placed: ReadonlyArray<Placed<M>>): Option.Opti
 
 /**
  * A run's rows as a tree: nested by span ids, else by `parent_run_id`; a row that names no known parent hangs on the root, so
- * that no cost is lost. Only `llm_call` rows without calls of their own bear tokens and cost. None when no row has that run
+ * that no cost is lost. Only rows that bear are added up. None when no row has that run
  * id; the newest when several have. Rings of parents do no harm.
  */
 export const grow = <M extends Member>(rows: ReadonlyArray<M>, rootRunId: string): Option.Option<Branch<M>> => {

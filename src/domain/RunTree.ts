@@ -1,6 +1,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { measure } from "./CallMeasure.js"
+import * as Leaves from "./Leaves.js"
 import { RunRecord } from "./Run.js"
 import * as RunGrowth from "./RunGrowth.js"
 import { RunTotals } from "./RunTotals.js"
@@ -31,23 +32,16 @@ export const RunTreeNode: Schema.Schema<RunTreeNode, Encoded> = Schema.Struct({
 
 type Row = RunGrowth.Member & { readonly record: RunRecord }
 
-const memberOf = (record: RunRecord): Row => {
-  const context = record.context_json ?? {}
-  const spanNamed = (field: string) => RunGrowth.spanName(context["trace_id"], context[field])
-  return {
-    id: record.id,
-    run_id: record.run_id,
-    parent_run_id: record.parent_run_id,
-    job_type: record.job_type,
-    status: record.status,
-    created_at: record.created_at,
-    start_time: record.start_time,
-    span: spanNamed("span_id"),
-    parentSpan: spanNamed("parent_span_id"),
-    call: measure(record.metrics_json),
-    record,
-  }
-}
+const memberOf = (record: RunRecord, placed: Leaves.Placed, bears: boolean): Row => ({
+  ...placed,
+  id: record.id,
+  status: record.status,
+  created_at: record.created_at,
+  start_time: record.start_time,
+  bears,
+  call: measure(record.metrics_json),
+  record,
+})
 
 const nodeOf = ({ run, totals, children }: RunGrowth.Branch<Row>): RunTreeNode => ({
   run: run.record,
@@ -55,6 +49,20 @@ const nodeOf = ({ run, totals, children }: RunGrowth.Branch<Row>): RunTreeNode =
   children: children.map(nodeOf),
 })
 
-/** A run's rows as a tree, as {@link RunGrowth.grow} grows it. None when no row has that run id. */
-export const build = (rows: ReadonlyArray<RunRecord>, rootRunId: string): Option.Option<RunTreeNode> =>
-  Option.map(RunGrowth.grow(rows.map(memberOf), rootRunId), nodeOf)
+/**
+ * A run's rows as a tree, as {@link RunGrowth.grow} grows it. `bears` tells the leaves; without it they are told by these
+ * rows alone. None when no row has that run id.
+ */
+export const build = (
+  rows: ReadonlyArray<RunRecord>,
+  rootRunId: string,
+  bears?: (row: Leaves.Placed) => boolean,
+): Option.Option<RunTreeNode> => {
+  const placed = rows.map(Leaves.placed)
+  const isLeaf = bears ?? Leaves.among(placed)
+  const members = rows.flatMap((record, index) => {
+    const place = placed[index]
+    return place === undefined ? [] : [memberOf(record, place, isLeaf(place))]
+  })
+  return Option.map(RunGrowth.grow(members, rootRunId), nodeOf)
+}

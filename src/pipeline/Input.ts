@@ -10,6 +10,7 @@ import * as Manifest from "../domain/Manifest.js"
 import * as Git from "./Git.js"
 import { InputError } from "./InputError.js"
 import * as SourceTree from "./SourceTree.js"
+import * as WorkTree from "./WorkTree.js"
 
 export { InputError } from "./InputError.js"
 
@@ -42,8 +43,8 @@ export interface InputIdentity {
   readonly shaSource: "git" | "content"
   readonly repoUrl: string | null
   readonly branch: string | null
-  readonly commitAuthor: string | null
-  readonly commitTimestamp: string | null
+  /** What a run of it records; null where nobody knows a commit. */
+  readonly checkout: WorkTree.Checkout | null
   readonly source: Source
 }
 
@@ -55,11 +56,6 @@ const CLONE = "10 minutes"
 
 const refuse = (problem: InputError["problem"], target: string, message: string, cause?: unknown) =>
   new InputError({ problem, target, message, ...(cause === undefined ? {} : { cause }) })
-
-const quietly = (args: ReadonlyArray<string>) =>
-  Effect.option(Effect.map(Git.run(args, LOCAL_GIT), (out) => out.trim())).pipe(
-    Effect.map(Option.filter((out) => out !== "")),
-  )
 
 /** The product's name by the manifests at the root; none when none names it. */
 export const manifestName = (tree: SourceTree.SourceTree) =>
@@ -110,48 +106,20 @@ export const requireText = (tree: SourceTree.SourceTree, target: string): Effect
       )
 }
 
-interface WorkTree {
-  readonly sha: string
-  readonly branch: string | null
-  readonly repoUrl: string | null
-  readonly author: string | null
-  readonly timestamp: string | null
-}
-
-/** Git's knowledge of a folder, only when the folder is a work tree's root with a commit. */
-const workTree = (folder: string) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const isRoot = yield* Effect.orElseSucceed(fs.exists(path.join(folder, ".git")), () => false)
-    if (!isRoot) return Option.none<WorkTree>()
-    const top = yield* quietly(["-C", folder, "rev-parse", "--show-toplevel"])
-    if (!Option.contains(top, folder)) return Option.none<WorkTree>()
-    const head = yield* quietly(["-C", folder, "log", "-1", "--no-color", "--format=%H%n%an%n%cI"])
-    if (Option.isNone(head)) return Option.none<WorkTree>()
-    const [sha = "", author = "", timestamp = ""] = head.value.split("\n")
-    const branch = yield* quietly(["-C", folder, "symbolic-ref", "--short", "-q", "HEAD"])
-    const remote = yield* quietly(["-C", folder, "config", "--get", "remote.origin.url"])
-    return Option.some<WorkTree>({
-      sha,
-      author: author === "" ? null : author,
-      timestamp: timestamp === "" ? null : timestamp,
-      branch: Option.getOrNull(branch),
-      repoUrl: Option.getOrNull(Option.map(remote, GitUrl.shown)),
-    })
-  })
-
 const identifyFolder = (request: InputRequest): Effect.Effect<InputIdentity, InputError, Needs> =>
   Effect.gen(function* () {
     const path = yield* Path.Path
     const folder = yield* usableFolder(request.target)
-    const git = yield* workTree(folder)
+    const tracked = yield* WorkTree.read(folder)
+    const git = Option.filter(tracked, ({ isRoot }) => isRoot)
     if (request.ref !== undefined) {
       if (Option.isNone(git)) {
         const message = `${folder} is not the root of a git work tree with a commit, so it has no ref ${request.ref}. Leave the ref away.`
         return yield* refuse("RefNotFound", request.target, message)
       }
-      return yield* identifyRemote({ ...request, target: `file://${folder}` })
+      const identity = yield* identifyRemote({ ...request, target: `file://${folder}` })
+      const { checkout } = identity
+      return checkout === null ? identity : { ...identity, checkout: { ...checkout, repo: git.value.repo } }
     }
     const tree = yield* SourceTree.walk(folder)
     yield* requireText(tree, folder)
@@ -163,10 +131,11 @@ const identifyFolder = (request: InputRequest): Effect.Effect<InputIdentity, Inp
       productName: request.productName,
       sha: Option.isSome(git) ? git.value.sha : yield* SourceTree.contentHash(tree),
       shaSource: Option.isSome(git) ? "git" : "content",
-      repoUrl: Option.isSome(git) ? git.value.repoUrl : null,
+      repoUrl: Option.isSome(git) ? git.value.repo : null,
       branch: Option.isSome(git) ? git.value.branch : null,
-      commitAuthor: Option.isSome(git) ? git.value.author : null,
-      commitTimestamp: Option.isSome(git) ? git.value.timestamp : null,
+      checkout: Option.getOrNull(
+        Option.map(tracked, ({ isRoot: _root, sha: commit, ...known }) => ({ ...known, commit })),
+      ),
       source: { _tag: "Folder", folder },
     }
   })
@@ -196,6 +165,20 @@ interface RemoteRef {
   readonly name: string
 }
 
+/** What `ls-remote --symref` prints: the refs, and the one that HEAD stands for. */
+const listed = (listing: string): { readonly refs: ReadonlyArray<RemoteRef>; readonly head: string } => {
+  const lines = listing.split("\n").map((line) => line.split("\t"))
+  const refs = lines.flatMap(
+    ([sha, name]): ReadonlyArray<RemoteRef> =>
+      sha === undefined || name === undefined || sha.startsWith("ref: ") ? [] : [{ sha, name }],
+  )
+  const [symbolic = ""] = lines.find(([what = "", name]) => name === "HEAD" && what.startsWith("ref: ")) ?? []
+  return { refs, head: symbolic.slice("ref: ".length) }
+}
+
+const branchOf = (ref: string): string | null =>
+  ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : null
+
 const pick = (refs: ReadonlyArray<RemoteRef>, wanted: string | undefined): RemoteRef | undefined => {
   const named = (name: string) => refs.find((ref) => ref.name === name)
   if (wanted === undefined) return named("HEAD")
@@ -219,11 +202,11 @@ const identifyRemote = (request: InputRequest): Effect.Effect<InputIdentity, Inp
     if (ref !== undefined && (ref.startsWith("-") || /[\s\p{Cc}]/u.test(ref))) {
       return yield* refuse("RefNotFound", location, `"${ref}" is not a branch, tag or commit. Name one of ${location}.`)
     }
-    const listing = yield* Effect.mapError(Git.run(["ls-remote", "--", target], REMOTE_GIT), cannotReach(location))
-    const refs = listing.split("\n").flatMap((line): ReadonlyArray<RemoteRef> => {
-      const [sha, name] = line.split("\t")
-      return sha === undefined || name === undefined ? [] : [{ sha, name }]
-    })
+    const listing = yield* Effect.mapError(
+      Git.run(["ls-remote", "--symref", "--", target], REMOTE_GIT),
+      cannotReach(location),
+    )
+    const { refs, head } = listed(listing)
     const found = pick(refs, ref)
     if (found === undefined) {
       const message =
@@ -232,6 +215,7 @@ const identifyRemote = (request: InputRequest): Effect.Effect<InputIdentity, Inp
           : `${location} has no branch, tag or commit ${ref}. Check the name.`
       return yield* refuse("RefNotFound", location, message)
     }
+    const branch = branchOf(found.name === "HEAD" ? head : found.name)
     return {
       kind: "git",
       location,
@@ -239,10 +223,16 @@ const identifyRemote = (request: InputRequest): Effect.Effect<InputIdentity, Inp
       productName: request.productName,
       sha: found.sha,
       shaSource: "git",
-      repoUrl: location,
-      branch: found.name.startsWith("refs/heads/") ? found.name.slice("refs/heads/".length) : null,
-      commitAuthor: null,
-      commitTimestamp: null,
+      repoUrl: GitUrl.recorded(target),
+      branch,
+      checkout: {
+        repo: GitUrl.recorded(target),
+        branch,
+        commit: found.sha,
+        author: null,
+        timestamp: null,
+        isDirty: false,
+      },
       source: { _tag: "Clone", url: Redacted.make(target), ref: found.name, sha: found.sha },
     }
   })

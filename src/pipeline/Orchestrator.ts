@@ -10,6 +10,7 @@ import * as Ref from "effect/Ref"
 import type { Budget } from "../../services/Budget.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import type { RunCreated } from "../domain/Event.js"
+import * as GitUrl from "../domain/GitUrl.js"
 import type { RunConfig } from "../domain/RunConfig.js"
 import type { RunState } from "../domain/RunState.js"
 import { Recorder } from "../telemetry/Recorder.js"
@@ -52,13 +53,18 @@ const created = ({ identity, config, trigger }: LaunchInput): RunCreated => ({
   product: identity.product,
   source_ref: identity.location,
   input_summary: `${identity.location} at ${identity.sha.slice(0, 12)}`,
-  git_repo: config.git?.repo ?? identity.repoUrl,
-  git_branch: config.git?.branch ?? identity.branch,
-  git_commit_hash: identity.shaSource === "git" ? identity.sha : null,
-  git_commit_author: identity.commitAuthor,
-  git_commit_timestamp: identity.commitTimestamp,
+  git_repo: config.git?.repo === undefined ? (identity.checkout?.repo ?? null) : GitUrl.recorded(config.git.repo),
+  git_branch: config.git?.branch ?? identity.checkout?.branch ?? null,
+  git_commit_hash: identity.checkout?.commit ?? null,
+  git_commit_author: identity.checkout?.author ?? null,
+  git_commit_timestamp: identity.checkout?.timestamp ?? null,
   trigger_type: trigger ?? null,
-  context_json: { model: config.llm.model, repo_sha: identity.sha, sha_source: identity.shaSource },
+  context_json: {
+    model: config.llm.model,
+    repo_sha: identity.sha,
+    sha_source: identity.shaSource,
+    ...(identity.checkout === null ? {} : { git_dirty: identity.checkout.isDirty }),
+  },
 })
 
 /** What a launch has come to so far. */

@@ -7,6 +7,8 @@ export type Fault =
   | { readonly kind: "status"; readonly status: number; readonly retryAfter: string | null }
   | { readonly kind: "hang" | "reset" | "cut" | "malformed" | "html" | "empty" | "blank" }
   | { readonly kind: "max_tokens"; readonly tokens: number }
+  | { readonly kind: "drip"; readonly millis: number }
+  | { readonly kind: "break" | "stall" | "error_event"; readonly events: number }
 
 /** A fault and for how many requests it holds, one after the other. */
 export interface PlannedFault {
@@ -16,7 +18,9 @@ export interface PlannedFault {
 
 const PLAIN = ["hang", "reset", "cut", "malformed", "html", "empty", "blank"] as const
 
-const HOW = `Faults are ok, latency:<ms>, <status>[:<retry-after>], ${PLAIN.join(", ")} and max_tokens:<n>, each with *<times> or * (for good), joined by commas.`
+const OF_STREAMS = ["break", "stall", "error_event"] as const
+
+const HOW = `Faults are ok, latency:<ms>, <status>[:<retry-after>], ${PLAIN.join(", ")}, max_tokens:<n>, and of streams drip:<ms>, ${OF_STREAMS.map((name) => `${name}:<events>`).join(", ")}, each with *<times> or * (for good), joined by commas.`
 
 const faultOf = (name: string, argument: string | null): Fault | undefined => {
   const number = Number(argument)
@@ -25,6 +29,9 @@ const faultOf = (name: string, argument: string | null): Fault | undefined => {
   if (plain !== undefined && argument === null) return { kind: plain }
   if (name === "ok" && argument === null) return { kind: "none" }
   if (name === "latency" && isCount) return { kind: "latency", millis: number }
+  if (name === "drip" && isCount) return { kind: "drip", millis: number }
+  const ofStreams = OF_STREAMS.find((candidate) => candidate === name)
+  if (ofStreams !== undefined && isCount) return { kind: ofStreams, events: number }
   if (name === "max_tokens" && isCount && number > 0) return { kind: "max_tokens", tokens: number }
   return /^[45]\d\d$/.test(name) ? { kind: "status", status: Number(name), retryAfter: argument } : undefined
 }

@@ -1,6 +1,6 @@
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as Invalid from "./Invalid.js"
 
 const TextBlock = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String })
 
@@ -63,15 +63,10 @@ const WITHOUT_SAMPLING = "2026-10-21"
 
 /** Reads a request as the API of that version does; on the left the words of its `invalid_request_error`. */
 export const decode = (body: unknown, apiVersion: string): Either.Either<MessagesRequest, string> =>
-  Either.flatMap(
-    Either.mapLeft(decodeRequest(body), (error) => {
-      const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-      return issue === undefined ? "invalid request" : `${issue.path.map(String).join(".") || "body"}: ${issue.message}`
-    }),
-    (request) =>
-      typeof request.temperature === "number" && apiVersion >= WITHOUT_SAMPLING
-        ? Either.left("temperature: Extra inputs are not permitted")
-        : Either.right(request),
+  Either.flatMap(Either.mapLeft(decodeRequest(body), Invalid.words), (request) =>
+    typeof request.temperature === "number" && apiVersion >= WITHOUT_SAMPLING
+      ? Either.left("temperature: Extra inputs are not permitted")
+      : Either.right(request),
   )
 
 const blockText = (block: Block): string => {

@@ -1,4 +1,5 @@
 import type { Answer, AnswerBlock } from "./Answer.js"
+import * as Slices from "./Slices.js"
 
 const usageOf = (answer: Answer, outputTokens: number) => ({
   cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 0 },
@@ -46,19 +47,16 @@ export const error = (status: number, words: string, requestId: string) => ({
 
 const event = (type: string, data: object): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
 
-const DELTA_LENGTH = 64
-
-const slices = (text: string): ReadonlyArray<string> =>
-  Array.from({ length: Math.ceil(text.length / DELTA_LENGTH) }, (_, index) =>
-    text.slice(index * DELTA_LENGTH, (index + 1) * DELTA_LENGTH),
-  )
+/** The API's error within a stream: it is overloaded. */
+export const errorEvent = (words: string, requestId: string): string =>
+  event("error", { ...error(529, words, requestId) })
 
 const blockEvents = (block: AnswerBlock, index: number): ReadonlyArray<string> => {
   const start = block.type === "text" ? { type: "text", text: "" } : { ...block, input: {} }
   const deltas =
     block.type === "text"
-      ? slices(block.text).map((text) => ({ type: "text_delta", text }))
-      : slices(JSON.stringify(block.input)).map((partial) => ({ type: "input_json_delta", partial_json: partial }))
+      ? Slices.of(block.text).map((text) => ({ type: "text_delta", text }))
+      : Slices.of(JSON.stringify(block.input)).map((partial) => ({ type: "input_json_delta", partial_json: partial }))
   return [
     event("content_block_start", { index, content_block: start }),
     ...deltas.map((delta) => event("content_block_delta", { index, delta })),

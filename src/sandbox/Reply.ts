@@ -1,9 +1,10 @@
 import * as CanonicalJson from "../domain/CanonicalJson.js"
 import { SANDBOX_HEADER, SANDBOX_VERSION } from "../domain/SandboxHeader.js"
 import { type Answer, answer } from "./Answer.js"
+import * as Dialect from "./Dialect.js"
 import type { Fault } from "./Fault.js"
-import type * as MessagesRequest from "./MessagesRequest.js"
-import * as MessagesResponse from "./MessagesResponse.js"
+import * as Flow from "./Flow.js"
+import type { MessagesRequest } from "./MessagesRequest.js"
 
 /** What goes back over the wire. `part`: only the first half of it, then the connection is cut. */
 export interface Reply {
@@ -11,67 +12,83 @@ export interface Reply {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   readonly part: boolean
+  /** A stream that goes out event by event, in place of the body. */
+  readonly flow?: Flow.Flow
 }
 
-const reply = (status: number, requestId: string, contentType: string, body: string): Reply => ({
+/** A request as the sandbox was asked: in which dialect, and under which id. */
+export interface Asked {
+  readonly dialect: Dialect.Dialect
+  readonly requestId: string
+}
+
+const reply = (asked: Asked, status: number, contentType: string, body: string): Reply => ({
   status,
-  headers: { "content-type": contentType, "request-id": requestId, [SANDBOX_HEADER]: SANDBOX_VERSION },
+  headers: {
+    "content-type": contentType,
+    [asked.dialect.requestIdHeader]: asked.requestId,
+    [SANDBOX_HEADER]: SANDBOX_VERSION,
+  },
   body,
   part: false,
 })
 
-const json = (status: number, requestId: string, body: object): Reply =>
-  reply(status, requestId, "application/json", JSON.stringify(body))
+const json = (asked: Asked, status: number, body: object): Reply =>
+  reply(asked, status, "application/json", JSON.stringify(body))
 
 /** An error as the API words it. */
-export const error = (status: number, requestId: string, words: string): Reply =>
-  json(status, requestId, MessagesResponse.error(status, words, requestId))
+export const error = (asked: Asked, status: number, words: string): Reply =>
+  json(asked, status, asked.dialect.error(status, words, asked.requestId))
 
 /** What the sandbox says of itself. */
 export const identity = (requestId: string): Reply =>
-  json(200, requestId, {
+  json({ dialect: Dialect.messages, requestId }, 200, {
     name: "runledger sandbox",
     version: SANDBOX_VERSION,
-    about: "A local stand-in for the Messages API: POST /v1/messages. Answers are made by rule; nothing is bought.",
+    about:
+      "A local stand-in for the Messages API (POST /v1/messages) and the chat-completions API (POST /v1/chat/completions). Answers are made by rule; nothing is bought.",
   })
 
-const toldTo = (fault: Extract<Fault, { readonly kind: "status" }>, requestId: string): Reply => {
-  const plain = error(fault.status, requestId, `The sandbox was told to answer ${fault.status}.`)
+const toldTo = (fault: Extract<Fault, { readonly kind: "status" }>, asked: Asked): Reply => {
+  const plain = error(asked, fault.status, `The sandbox was told to answer ${fault.status}.`)
   return fault.retryAfter === null
     ? plain
     : { ...plain, headers: { ...plain.headers, "retry-after": fault.retryAfter } }
 }
 
-const answered = (request: MessagesRequest.MessagesRequest, given: Answer, requestId: string): Reply => {
-  const id = `msg_${CanonicalJson.hash([request, given]).slice(0, 24)}`
+const streamed = (events: ReadonlyArray<string>, fault: Fault, asked: Asked): Reply => {
+  const whole = reply(asked, 200, "text/event-stream; charset=utf-8", events.join(""))
+  const errorEvent = asked.dialect.errorEvent("The sandbox was told to be overloaded.", asked.requestId)
+  const flow = Flow.under(fault, events, errorEvent)
+  return flow === undefined ? whole : { ...whole, flow }
+}
+
+const answered = (request: MessagesRequest, given: Answer, fault: Fault, asked: Asked): Reply => {
+  const { events, idPrefix, message } = asked.dialect
+  const id = `${idPrefix}${CanonicalJson.hash([request, given]).slice(0, 24)}`
   return request.stream === true
-    ? reply(
-        200,
-        requestId,
-        "text/event-stream; charset=utf-8",
-        MessagesResponse.events(id, request.model, given).join(""),
-      )
-    : json(200, requestId, MessagesResponse.message(id, request.model, given))
+    ? streamed(events(id, request.model, given), fault, asked)
+    : json(asked, 200, message(id, request.model, given))
 }
 
 /** The reply to a request under a fault that lets it be answered at all. */
-export const to = (request: MessagesRequest.MessagesRequest, fault: Fault, requestId: string): Reply => {
-  const whole = answered(request, answer(request), requestId)
+export const to = (request: MessagesRequest, fault: Fault, asked: Asked): Reply => {
+  const whole = answered(request, answer(request), fault, asked)
   switch (fault.kind) {
     case "status":
-      return toldTo(fault, requestId)
+      return toldTo(fault, asked)
     case "cut":
       return { ...whole, part: true }
     case "malformed":
       return { ...whole, body: whole.body.slice(0, Math.floor(whole.body.length / 2)) }
     case "html":
-      return reply(200, requestId, "text/html", "<!doctype html><title>Not the API</title>")
+      return reply(asked, 200, "text/html", "<!doctype html><title>Not the API</title>")
     case "blank":
       return { ...whole, body: "" }
     case "empty":
-      return answered(request, { ...answer(request), content: [], outputTokens: 0 }, requestId)
+      return answered(request, { ...answer(request), content: [], outputTokens: 0 }, fault, asked)
     case "max_tokens":
-      return answered(request, answer(request, fault.tokens), requestId)
+      return answered(request, answer(request, fault.tokens), fault, asked)
     default:
       return whole
   }

@@ -11,8 +11,11 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { SANDBOX_FAULT_HEADER } from "../domain/SandboxHeader.js"
+import * as ChatRequest from "./ChatRequest.js"
+import * as Dialect from "./Dialect.js"
 import * as Fault from "./Fault.js"
 import * as FaultPlan from "./FaultPlan.js"
+import * as Flow from "./Flow.js"
 import * as MessagesRequest from "./MessagesRequest.js"
 import * as Reply from "./Reply.js"
 
@@ -39,20 +42,63 @@ const header = (request: HttpServerRequest.HttpServerRequest, name: string): str
 const hasKey = (request: HttpServerRequest.HttpServerRequest): boolean =>
   /\S/.test(header(request, "x-api-key") ?? "") || /^Bearer \S/i.test(header(request, "authorization") ?? "")
 
-/** The reply to `POST /v1/messages`. */
+/** What a request asks, in which dialect; on the left what is wrong with it. */
+type Read = Either.Either<
+  { readonly request: MessagesRequest.MessagesRequest; readonly dialect: Dialect.Dialect },
+  { readonly status: number; readonly words: string }
+>
+
+interface Route {
+  /** Of errors. */
+  readonly dialect: Dialect.Dialect
+  readonly read: (request: HttpServerRequest.HttpServerRequest, body: unknown) => Read
+}
+
+const refused = (words: string, status = 400) => Either.left({ status, words })
+
+const messagesRoute: Route = {
+  dialect: Dialect.messages,
+  read: (request, body) => {
+    if (!hasKey(request)) return refused("x-api-key header is required", 401)
+    const version = header(request, "anthropic-version")
+    if (version === undefined) return refused("anthropic-version: header is required")
+    return Either.mapBoth(MessagesRequest.decode(body, version), {
+      onLeft: (words) => ({ status: 400, words }),
+      onRight: (decoded) => ({ request: decoded, dialect: Dialect.messages }),
+    })
+  },
+}
+
+/** Needs no key, as most servers of this API that run on the same machine. */
+const chatRoute: Route = {
+  dialect: Dialect.chat(false),
+  read: (_, body) =>
+    Either.mapBoth(ChatRequest.decode(body), {
+      onLeft: (words) => ({ status: 400, words }),
+      onRight: ({ request, tellsUsage }) => ({ request, dialect: Dialect.chat(tellsUsage) }),
+    }),
+}
+
+const ROUTES: ReadonlyMap<string, Route> = new Map([
+  ["/v1/messages", messagesRoute],
+  ["/v1/chat/completions", chatRoute],
+])
+
+/** The reply to a request of a conversation. */
 const converse = (
   request: HttpServerRequest.HttpServerRequest,
+  route: Route,
   body: string,
   fault: Fault.Fault,
   requestId: string,
 ): Reply.Reply => {
-  if (!hasKey(request)) return Reply.error(401, requestId, "x-api-key header is required")
+  const asked = { dialect: route.dialect, requestId }
   const raw = decodeJson(body)
-  if (Either.isLeft(raw)) return Reply.error(400, requestId, "The request body is not valid JSON")
-  const version = header(request, "anthropic-version")
-  if (version === undefined) return Reply.error(400, requestId, "anthropic-version: header is required")
-  const decoded = MessagesRequest.decode(raw.right, version)
-  return Either.isLeft(decoded) ? Reply.error(400, requestId, decoded.left) : Reply.to(decoded.right, fault, requestId)
+  const read = Either.isLeft(raw) ? refused("The request body is not valid JSON") : route.read(request, raw.right)
+  return Either.match(read, {
+    onLeft: ({ status, words }) => Reply.error(asked, status, words),
+    onRight: ({ dialect, request: wanted }) => Reply.to(wanted, fault, { dialect, requestId }),
+  })
 }
 
 /** Sends the first half of a reply and cuts the connection. */
@@ -66,8 +112,10 @@ const sendHalf = (response: ServerResponse, reply: Reply.Reply): Effect.Effect<n
     Effect.never,
   )
 
-const send = (request: HttpServerRequest.HttpServerRequest, reply: Reply.Reply) =>
-  reply.part
+const send = (request: HttpServerRequest.HttpServerRequest, reply: Reply.Reply) => {
+  const { flow, headers, part, status } = reply
+  if (flow !== undefined) return Flow.send(NodeHttpServerRequest.toServerResponse(request), status, headers, flow)
+  return part
     ? sendHalf(NodeHttpServerRequest.toServerResponse(request), reply)
     : Effect.succeed(
         HttpServerResponse.raw(Buffer.from(reply.body), {
@@ -75,11 +123,17 @@ const send = (request: HttpServerRequest.HttpServerRequest, reply: Reply.Reply) 
           headers: { ...reply.headers, "content-length": String(Buffer.byteLength(reply.body)) },
         }),
       )
+}
 
 const bodyOf = (request: HttpServerRequest.HttpServerRequest) =>
   HttpIncomingMessage.withMaxBodySize(request.text, Option.some(MAX_BODY))
 
-const messages = (request: HttpServerRequest.HttpServerRequest, fault: Fault.Fault, requestId: string) =>
+const conversation = (
+  request: HttpServerRequest.HttpServerRequest,
+  route: Route,
+  fault: Fault.Fault,
+  requestId: string,
+) =>
   Effect.gen(function* () {
     const body = yield* Effect.either(bodyOf(request))
     switch (fault.kind) {
@@ -92,8 +146,8 @@ const messages = (request: HttpServerRequest.HttpServerRequest, fault: Fault.Fau
         yield* Effect.sleep(fault.millis)
     }
     const reply = Either.isLeft(body)
-      ? Reply.error(413, requestId, "The request is larger than 32 MB or was cut")
-      : converse(request, body.right, fault, requestId)
+      ? Reply.error({ dialect: route.dialect, requestId }, 413, "The request is larger than 32 MB or was cut")
+      : converse(request, route, body.right, fault, requestId)
     return yield* send(request, reply)
   })
 
@@ -104,13 +158,15 @@ const application = (plans: FaultPlan.FaultPlans) => {
     const requestId = `req_sandbox_${String(++requests).padStart(6, "0")}`
     const path = request.url.split("?")[0]
     if (request.method === "GET" && path === "/") return yield* send(request, Reply.identity(requestId))
-    if (request.method !== "POST" || path !== "/v1/messages") {
-      return yield* send(request, Reply.error(404, requestId, `${request.method} ${path} is not in the sandbox`))
+    const route = ROUTES.get(path ?? "")
+    if (request.method !== "POST" || route === undefined) {
+      const asked = { dialect: Dialect.messages, requestId }
+      return yield* send(request, Reply.error(asked, 404, `${request.method} ${path} is not in the sandbox`))
     }
     const fault = plans.next(header(request, SANDBOX_FAULT_HEADER))
     return Either.isLeft(fault)
-      ? yield* send(request, Reply.error(400, requestId, fault.left))
-      : yield* messages(request, fault.right, requestId)
+      ? yield* send(request, Reply.error({ dialect: route.dialect, requestId }, 400, fault.left))
+      : yield* conversation(request, route, fault.right, requestId)
   })
 }
 
@@ -127,8 +183,8 @@ const cannotListen = (host: string, port: number, cause: unknown): SandboxError 
 }
 
 /**
- * Runs the sandbox provider until its scope closes, then drops every connection: a local Messages API, deterministic and
- * free, which says by the header `x-runledger-sandbox` what it is. Fails when it cannot listen or the fault plan is wrong.
+ * Runs the sandbox provider until its scope closes, then drops every connection: a local Messages API and a local
+ * chat-completions API, deterministic and free, which says by the header `x-runledger-sandbox` what it is. Fails when it cannot listen or the fault plan is wrong.
  */
 export const serve = Effect.fn("Sandbox.serve")(function* (
   options: SandboxOptions = {},

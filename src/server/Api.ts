@@ -7,13 +7,15 @@ import * as Schema from "effect/Schema"
 import { CommitAssociation } from "../domain/CommitAssociation.js"
 import { ChainedEvent, Event } from "../domain/Event.js"
 import { ClientReport, MAX_OPERATIONS, Operation, OperationsReply } from "../domain/Operation.js"
+import { PriceAge } from "../domain/PriceAge.js"
 import { RunCreate, RunPatch, RunRecord } from "../domain/Run.js"
 import { RunTreeNode } from "../domain/RunTree.js"
-import { Metadata, MetricsReply, StatsGroup } from "../domain/Stats.js"
+import { Metadata, MetricsReply } from "../domain/Stats.js"
 import { Integrity } from "../domain/StoreCondition.js"
 import { VERSION } from "../domain/Version.js"
 import { answerTooLarge, badRequest, invalid, notFound, notJson, tooLarge, tooSlow, unavailable } from "./ApiErrors.js"
-import { AssociateQuery, EventsQuery, ListQuery, StatsQuery, StreamQuery } from "./ApiQueries.js"
+import { AssociateQuery, EventsQuery, ListQuery, StreamQuery } from "./ApiQueries.js"
+import { getStats, listCalls } from "./CallsApi.js"
 import { MaintenanceGroup } from "./MaintenanceApi.js"
 
 /** Most runs of one batch. */
@@ -28,6 +30,8 @@ export const Health = Schema.Struct({
   journal_mode: Schema.String,
   synchronous: Schema.String,
   integrity: Integrity,
+  /** How old the table of prices is that the server works with; absent when it has none. */
+  prices: Schema.optional(PriceAge),
 }).annotations({ identifier: "Health" })
 
 export const Ready = Schema.Struct({ status: Schema.Literal("ready") }).annotations({ identifier: "Ready" })
@@ -181,6 +185,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
         ),
       ),
   )
+  .add(listCalls)
   .add(
     HttpApiEndpoint.get("getRun")`/api/v1/runs/${id}`
       .addSuccess(RunRecord)
@@ -267,19 +272,7 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
         ),
       ),
   )
-  .add(
-    HttpApiEndpoint.get("getStats", "/api/v1/stats")
-      .setUrlParams(StatsQuery)
-      .addError(badRequest)
-      .addError(invalid)
-      .addSuccess(Schema.Array(StatsGroup))
-      .annotateContext(
-        described(
-          "Groups of calls by group_by (model when absent). Simulated money stands apart, unpriced calls are counted. Asked by or for a job_type, rows of that type count as calls too.",
-          "What calls used and cost",
-        ),
-      ),
-  )
+  .add(getStats)
   .addError(unavailable)
 
 /** What the outside sees. Every error is `{"detail": …}`. */

@@ -42,6 +42,15 @@ export const ListQuery = Schema.Struct({
 })
 export type ListQuery = typeof ListQuery.Type
 
+const { job_type: _job, ...callFilters } = filters
+
+/** The query of `GET /api/v1/calls`. */
+export const CallsQuery = Schema.Struct({
+  ...callFilters,
+  under: text("Only calls of this run_id and of all that it started, directly or not"),
+})
+export type CallsQuery = typeof CallsQuery.Type
+
 /** The query of `GET /api/v1/runs/{id}/events`. */
 export const EventsQuery = Schema.Struct({
   after: text("The event_id of the last event already seen; those received after it follow"),

@@ -1,19 +1,20 @@
 import { createHash, timingSafeEqual } from "node:crypto"
+import type { IncomingMessage } from "node:http"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Answer from "./Answer.js"
 import * as Cors from "./Cors.js"
-import { problem } from "./Problems.js"
 import * as RateLimit from "./RateLimit.js"
 import { safe } from "./SecurityHeaders.js"
 import type { ServerSettings } from "./ServerSettings.js"
 
-type Request = HttpServerRequest.HttpServerRequest
-type Response = HttpServerResponse.HttpServerResponse
+const { problem } = Answer
 
 /** Of a request's target: an id of 1024 characters, each written as three bytes of three characters, and a query. */
 const MAX_URL = 16 * 1024
@@ -37,20 +38,22 @@ const knownHosts = (settings: ServerSettings): ReadonlySet<string> =>
   )
 
 /** The address at which the client reached this machine. Named by itself it cannot be a name that someone else rebound. */
-const ownAddress = (request: Request): string | undefined => {
-  const address = NodeHttpServerRequest.toIncomingMessage(request).socket.localAddress?.replace(/^::ffff:/, "")
+const ownAddress = (request: IncomingMessage): string | undefined => {
+  const address = request.socket.localAddress?.replace(/^::ffff:/, "")
   return address === undefined ? undefined : bracketed(address.toLowerCase())
 }
 
-const tooLong = (request: Request): Response | undefined => {
-  if (request.url.length > MAX_URL) {
+const urlOf = ({ url = "" }: IncomingMessage): string => url
+
+const tooLong = (request: IncomingMessage): Answer.Answer | undefined => {
+  if (urlOf(request).length > MAX_URL) {
     return problem(414, `The address is longer than ${MAX_URL} characters. Ask with fewer or shorter filters.`)
   }
-  const { rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
+  const { rawHeaders } = request
   return rawHeaders.length / 2 > MAX_HEADERS ? problem(431, `There are more than ${MAX_HEADERS} headers.`) : undefined
 }
 
-const wrongHost = (request: Request, known: ReadonlySet<string>): Response | undefined => {
+const wrongHost = (request: IncomingMessage, known: ReadonlySet<string>): Answer.Answer | undefined => {
   const header = request.headers["host"]
   if (header === undefined) return problem(400, "A request needs a Host.")
   const name = hostName(header)
@@ -62,7 +65,7 @@ const sameOrigin = (origin: string, host: string): boolean =>
   URL.canParse(origin) && URL.canParse(`http://${host}`) && new URL(origin).host === new URL(`http://${host}`).host
 
 /** A page of another site may link here, and nothing else. */
-const crossSite = (request: Request): Response | undefined => {
+const crossSite = (request: IncomingMessage): Answer.Answer | undefined => {
   const { headers, method } = request
   const origin = headers["origin"]
   const foreignOrigin = origin !== undefined && !sameOrigin(origin, headers["host"] ?? "")
@@ -73,8 +76,10 @@ const crossSite = (request: Request): Response | undefined => {
 
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 
-const notJson = (request: Request): Response | undefined => {
-  if (!["POST", "PUT", "PATCH"].includes(request.method)) return undefined
+const WRITES: ReadonlyArray<string | undefined> = ["POST", "PUT", "PATCH"]
+
+const notJson = (request: IncomingMessage): Answer.Answer | undefined => {
+  if (!WRITES.includes(request.method)) return undefined
   const encoding = request.headers["content-encoding"] ?? "identity"
   if (JSON_TYPE.test((request.headers["content-type"] ?? "").trim()) && encoding === "identity") return undefined
   return problem(415, "Send the body as Content-Type: application/json, in UTF-8 and not compressed.")
@@ -84,64 +89,74 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 
 const unauthorised =
   (token: Redacted.Redacted<string>) =>
-  (request: Request): Response | undefined => {
+  (request: IncomingMessage): Answer.Answer | undefined => {
     const given = /^Bearer +(.+)$/i.exec(request.headers["authorization"] ?? "")?.[1] ?? ""
     if (timingSafeEqual(digest(given), digest(Redacted.value(token)))) return undefined
     return problem(401, "A bearer token is needed: Authorization: Bearer <token>.", { "www-authenticate": "Bearer" })
   }
 
-const clientOf = (request: Request): string => Option.getOrElse(request.remoteAddress, () => "unknown")
+const clientOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? "unknown"
 
 const limitHeaders = (allowance: RateLimit.Allowance): Readonly<Record<string, string>> => ({
   "x-ratelimit-limit": String(allowance.limit),
   "x-ratelimit-remaining": String(allowance.remaining),
 })
 
-const isHealth = (request: Request): boolean => request.url === "/health" || request.url.startsWith("/health?")
+const isHealth = (request: IncomingMessage): boolean =>
+  urlOf(request) === "/health" || urlOf(request).startsWith("/health?")
+
+/** What is decided of a request before any route sees it. */
+export interface Verdict {
+  /** The answer that it gets instead of the route's; undefined when it is let in. */
+  readonly refusal: Answer.Answer | undefined
+  /** What its answer bears, be it this refusal or the route's. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Decides about a request; `now` in milliseconds. */
+export type Judge = (request: IncomingMessage, now: () => number) => Verdict
 
 /**
- * Stands before every route: refuses what is too long (414, 431), unknown `Host` names (421), pages of other sites but those that
- * are let in (403), too many requests (429), wrong or missing tokens (401, all but `/health`) and writes that are not JSON (415),
- * and gives every response its safety headers.
+ * Refuses what is too long (414, 431), unknown `Host` names (421), pages of other sites but those that are let in (403), too many
+ * requests (429), wrong or missing tokens (401, all but `/health`) and writes that are not JSON (415).
  */
-export const make = (settings: ServerSettings): ((app: HttpApp.Default) => HttpApp.Default) => {
+export const make = (settings: ServerSettings): Judge => {
   const known = knownHosts(settings)
   const cors = Cors.make(settings.corsOrigins)
-  const limiter = Option.map(settings.rateLimit, ({ perMinute }) => RateLimit.make(perMinute))
+  const count = Option.getOrUndefined(Option.map(settings.rateLimit, ({ perMinute }) => RateLimit.make(perMinute)))
   const authorise = Option.match(settings.token, { onNone: () => () => undefined, onSome: unauthorised })
 
-  const limited = (request: Request, app: HttpApp.Default): HttpApp.Default =>
-    Option.match(limiter, {
-      onNone: () => app,
-      onSome: (count) =>
-        Effect.flatMap(count(clientOf(request)), (allowance) =>
-          Effect.map(
-            allowance.allowed
-              ? app
-              : Effect.succeed(
-                  problem(429, `More than ${allowance.limit} requests a minute. Wait ${allowance.retryAfter} s.`, {
-                    "retry-after": String(allowance.retryAfter),
-                  }),
-                ),
-            HttpServerResponse.setHeaders(limitHeaders(allowance)),
-          ),
-        ),
-    })
+  const outside = (request: IncomingMessage): Answer.Answer | undefined =>
+    tooLong(request) ??
+    wrongHost(request, known) ??
+    cors.preflight(request) ??
+    (cors.allows(request) ? undefined : crossSite(request))
 
-  const checked = (request: Request, app: HttpApp.Default): HttpApp.Default => {
-    const outside =
-      tooLong(request) ??
-      wrongHost(request, known) ??
-      cors.preflight(request) ??
-      (cors.allows(request) ? undefined : crossSite(request))
-    if (outside !== undefined) return Effect.succeed(outside)
-    if (isHealth(request)) return app
+  return (request, now) => {
+    const headers = cors.headers(request)
+    const refused = outside(request)
+    if (refused !== undefined || isHealth(request)) return { refusal: refused, headers }
     const refusal = authorise(request) ?? notJson(request)
-    return limited(request, refusal === undefined ? app : Effect.succeed(refusal))
+    if (count === undefined) return { refusal, headers }
+    const allowance = count(clientOf(request), now())
+    const counted = { ...limitHeaders(allowance), ...headers }
+    if (allowance.allowed) return { refusal, headers: counted }
+    const retryAfter = String(allowance.retryAfter)
+    const wait = `More than ${allowance.limit} requests a minute. Wait ${retryAfter} s.`
+    return { refusal: problem(429, wait, { "retry-after": retryAfter }), headers: counted }
   }
-
-  return (app) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-      Effect.map(checked(request, app), (response) => safe(cors.opened(request, response))),
-    )
 }
+
+/** Stands before every route with what was decided, and gives every response its safety headers. */
+export const middleware =
+  (judge: Judge) =>
+  (app: HttpApp.Default): HttpApp.Default =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Clock.clockWith((clock) => {
+        const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+        const { refusal, headers } = judge(incoming, () => clock.unsafeCurrentTimeMillis())
+        return Effect.map(refusal === undefined ? app : Effect.succeed(Answer.toResponse(refusal)), (response) =>
+          safe(HttpServerResponse.setHeaders(response, headers)),
+        )
+      }),
+    )

@@ -13,6 +13,7 @@ import { Refused } from "./ApiErrors.js"
 import { decoder, one } from "./Decoding.js"
 import * as Export from "./Export.js"
 import { type ExportQuery, PruneRequest } from "./MaintenanceApi.js"
+import * as Reprice from "./Reprice.js"
 import * as RequestBody from "./RequestBody.js"
 import * as Retention from "./Retention.js"
 import * as RunQuery from "./RunQuery.js"
@@ -74,6 +75,10 @@ export const layer = HttpApiBuilder.group(Api, "maintenance", (handlers) =>
         hidden(Effect.map(store.keeping.condition, (condition) => HttpServerResponse.unsafeJson(condition))),
       )
       .handleRaw("prune", () => hidden(prune(store)))
+      .handleRaw("reprice", () => hidden(Reprice.reprice(store)))
+      .handleRaw("getRepricings", () => hidden(Reprice.history(store)))
+      .handleRaw("getRepricedCalls", ({ path, urlParams }) => hidden(Reprice.calls(store, path.id, urlParams)))
+      .handleRaw("undoRepricing", ({ path }) => hidden(Reprice.undo(store, path.id)))
       .handleRaw("exportRuns", ({ urlParams }) => hidden(exported(store, urlParams)))
   }),
 )

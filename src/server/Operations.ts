@@ -1,26 +1,24 @@
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { ReceivedOperation, RunStoreService } from "../../services/RunStore.js"
-import * as JsonText from "../domain/JsonText.js"
 import {
   ClientReport,
   CreateOperation,
   EventOperation,
   isPlain,
-  MAX_OPERATION_BYTES,
   MAX_OPERATIONS,
   type Operation,
   OperationResult,
   type OperationsReply,
   UpdateOperation,
 } from "../domain/Operation.js"
+import * as Answer from "./Answer.js"
 import type { Invalid } from "./ApiErrors.js"
 import { decoder, inWords, one, type Soundness } from "./Decoding.js"
-import * as OperationsText from "./OperationsText.js"
 import * as Preference from "./Preference.js"
 import * as RequestBody from "./RequestBody.js"
+import type * as Write from "./Write.js"
 
 const decodeCreate = decoder(CreateOperation)
 const decodeUpdate = decoder(UpdateOperation)
@@ -62,40 +60,31 @@ const operationsOf = (body: unknown): Either.Either<ReadonlyArray<unknown>, Inva
     : Either.right(ops)
 }
 
-interface Body {
-  readonly content: unknown
-  readonly soundness: Soundness
-  /** The `event` of the n-th operation as it was written, where that is certain. */
-  readonly eventText: (operation: number) => string | undefined
+/** The `event` of the n-th operation as it was written, where that is certain. */
+const eventTextIn = (
+  { text, scan }: RequestBody.Parsed,
+  bytes: Buffer,
+): ((operation: number) => string | undefined) => {
+  const isPlain = text.length === bytes.length
+  return (operation) => {
+    const span = scan.eventAt(operation)
+    if (span === undefined) return undefined
+    return isPlain ? text.slice(...span) : bytes.toString("utf8", ...span)
+  }
 }
 
-/** Reads a body of operations: the bytes are looked over once for depth, numbers and events, then parsed once. */
-const bodyOf = (bytes: Buffer): Either.Either<Body, JsonText.JsonTextError> =>
-  Either.gen(function* () {
-    const scan = OperationsText.scan(bytes)
-    if (scan.depth > RequestBody.ROWS_NESTING) return yield* Either.left(JsonText.tooDeep(RequestBody.ROWS_NESTING))
-    const text = yield* JsonText.decodeUtf8(bytes)
-    const content = yield* JsonText.parseText(text)
-    const isPlain = text.length === bytes.length
-    return {
-      content,
-      soundness: scan.depth > JsonText.MAX_NESTING || scan.hasOddNumber ? "unknown" : "sound",
-      eventText: (operation) => {
-        const span = scan.eventAt(operation)
-        if (span === undefined) return undefined
-        return isPlain ? text.slice(...span) : bytes.toString("utf8", ...span)
-      },
-    }
-  })
-
-const received = (body: Body, value: unknown, index: number): Either.Either<ReceivedOperation, Invalid> => {
-  const operation = decodeOperation(value, body.soundness)
+const received = (
+  value: unknown,
+  soundness: Soundness,
+  eventText: () => string | undefined,
+): Either.Either<ReceivedOperation, Invalid> => {
+  const operation = decodeOperation(value, soundness)
   if (Either.isLeft(operation) || operation.right.op !== "event") return operation
   return Either.right({
     op: "event",
     event_id: operation.right.event_id,
     event: operation.right.event,
-    text: body.eventText(index),
+    text: eventText(),
   })
 }
 
@@ -104,26 +93,36 @@ const minimal = (operations: number, results: ReadonlyArray<OperationResult>): O
   results: results.flatMap((result, index) => (isPlain(result) ? [] : [{ index, ...result }])),
 })
 
-/** Applies the operations of the current request's body, each understood alone, and says what became of each. */
-export const apply = (store: RunStoreService) =>
-  Effect.gen(function* () {
-    const bytes = yield* RequestBody.bytes(MAX_OPERATION_BYTES)
-    const body = yield* Either.mapLeft(bodyOf(bytes), RequestBody.untrusted)
-    const values = yield* operationsOf(body.content)
-    const report = decodeReport(memberOf(body.content, "client"))
-    const decoded = values.map((value, index) => received(body, value, index))
-    const applied = yield* store.apply(
-      decoded.flatMap((operation) => (Either.isRight(operation) ? [operation.right] : [])),
-      report._tag === "Some" ? report.value : {},
-    )
-    const outcomes = applied[Symbol.iterator]()
-    const results = decoded.flatMap((operation, index): ReadonlyArray<OperationResult> => {
-      if (Either.isLeft(operation)) return [refusal(values[index], operation.left)]
-      const outcome = outcomes.next()
-      return outcome.done === true ? [] : [outcome.value]
-    })
-    if (yield* Preference.isMinimal)
-      return Preference.applied(HttpServerResponse.unsafeJson(minimal(values.length, results)))
-    const reply: OperationsReply = { results }
-    return HttpServerResponse.unsafeJson(reply)
+const told = (
+  values: ReadonlyArray<unknown>,
+  decoded: ReadonlyArray<Either.Either<ReceivedOperation, Invalid>>,
+  applied: ReadonlyArray<OperationResult>,
+): ReadonlyArray<OperationResult> => {
+  const outcomes = applied[Symbol.iterator]()
+  return decoded.flatMap((operation, index): ReadonlyArray<OperationResult> => {
+    if (Either.isLeft(operation)) return [refusal(values[index], operation.left)]
+    const outcome = outcomes.next()
+    return outcome.done === true ? [] : [outcome.value]
   })
+}
+
+/** Applies the operations of a body, each understood alone, and says what became of each. */
+export const apply =
+  (store: RunStoreService): Write.Handler =>
+  (bytes, prefer) =>
+    Effect.gen(function* () {
+      const body = yield* RequestBody.parsed(bytes, RequestBody.ROWS_NESTING)
+      const values = yield* operationsOf(body.content)
+      const report = decodeReport(memberOf(body.content, "client"))
+      const eventText = eventTextIn(body, bytes)
+      const decoded = values.map((value, index) => received(value, body.soundness, () => eventText(index)))
+      const applied = yield* store.apply(
+        decoded.flatMap((operation) => (Either.isRight(operation) ? [operation.right] : [])),
+        report._tag === "Some" ? report.value : {},
+      )
+      const results = told(values, decoded, applied)
+      const reply: OperationsReply = { results }
+      return Preference.isMinimal(prefer)
+        ? Answer.of(minimal(values.length, results), 200, Preference.APPLIED)
+        : Answer.of(reply)
+    })

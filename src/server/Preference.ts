@@ -1,6 +1,3 @@
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Effect from "effect/Effect"
 import { MINIMAL } from "../domain/Operation.js"
 
 const [NAME, MINIMALLY] = MINIMAL.split("=")
@@ -18,12 +15,8 @@ const valueOf = (header: string): string | undefined => {
   return undefined
 }
 
-/** Whether the current request prefers to hear only what it needs to hear. */
-export const isMinimal: Effect.Effect<boolean, never, HttpServerRequest.HttpServerRequest> = Effect.map(
-  HttpServerRequest.HttpServerRequest,
-  ({ headers }) => valueOf(headers["prefer"] ?? "") === MINIMALLY,
-)
+/** Whether a request with this `Prefer` prefers to hear only what it needs to hear. */
+export const isMinimal = (prefer: string | undefined): boolean => prefer !== undefined && valueOf(prefer) === MINIMALLY
 
 /** Says that the preference was met. */
-export const applied: (response: HttpServerResponse.HttpServerResponse) => HttpServerResponse.HttpServerResponse =
-  HttpServerResponse.setHeader("Preference-Applied", MINIMAL)
+export const APPLIED: Readonly<Record<string, string>> = { "preference-applied": MINIMAL }

@@ -2,10 +2,11 @@ import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import { RouteNotFound } from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as ErrorText from "../domain/ErrorText.js"
+import * as Answer from "./Answer.js"
 import { Invalid, Refused } from "./ApiErrors.js"
 import { issues } from "./Decoding.js"
 import * as Routes from "./Routes.js"
@@ -15,7 +16,7 @@ export const problem = (
   status: number,
   detail: unknown,
   headers: Readonly<Record<string, string>> = {},
-): HttpServerResponse.HttpServerResponse => HttpServerResponse.unsafeJson({ detail }, { status, headers })
+): HttpServerResponse.HttpServerResponse => Answer.toResponse(Answer.problem(status, detail, headers))
 
 const noRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerResponse.HttpServerResponse => {
   const methods = Routes.methodsOf(request.url)
@@ -32,6 +33,19 @@ const answer = (
   return failure instanceof RouteNotFound ? noRoute(request) : undefined
 }
 
+/** Logs what nobody foresaw, and answers it without a word of what happened inside. */
+export const unforeseen = (
+  { method, url }: { readonly method: string; readonly url: string },
+  cause: Cause.Cause<unknown>,
+): Effect.Effect<Answer.Answer> =>
+  Effect.as(
+    Effect.logError(
+      `${method} ${url.split("?")[0]} failed for a reason that nobody foresaw: ${ErrorText.ofCause(cause).summary}`,
+      cause,
+    ),
+    Answer.problem(500, "Something went wrong here. The server's log says what."),
+  )
+
 /**
  * The one place where what the library would answer becomes what the contract says: an undecodable query 422, an unknown
  * path 404, a known path with another method 405, anything unforeseen 500 without a word of what happened inside.
@@ -44,12 +58,6 @@ export const translated = (app: HttpApp.Default): HttpApp.Default =>
     return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const known = answer(failure, request)
       if (known !== undefined) return Effect.succeed(known)
-      return Effect.as(
-        Effect.logError(
-          `${request.method} ${request.url.split("?")[0]} failed for a reason that nobody foresaw: ${ErrorText.ofCause(cause).summary}`,
-          cause,
-        ),
-        problem(500, "Something went wrong here. The server's log says what."),
-      )
+      return Effect.map(unforeseen(request, cause), Answer.toResponse)
     })
   })

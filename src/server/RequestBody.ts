@@ -2,9 +2,12 @@ import type { IncomingMessage } from "node:http"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as JsonText from "../domain/JsonText.js"
 import { Refused } from "./ApiErrors.js"
+import type { Soundness } from "./Decoding.js"
 import * as Intake from "./Intake.js"
+import * as OperationsText from "./OperationsText.js"
 
 /** Most bytes of a body; a batch of operations has a bound of its own. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -41,40 +44,50 @@ const watch = (millis: number, onSilence: () => void): { readonly heard: () => v
 }
 
 /**
- * The bytes of a body, at most `limit`, each part taken from the request's share as it comes. What comes after them is read and thrown away, so that a client that is still sending
- * gets to read the answer instead of a reset connection.
+ * Gathers the bytes of a body, at most `limit`, each part taken from the request's share as it comes, and tells once what came of
+ * it; what is given back stops it. What comes after a refusal is read and thrown away, so that a client that is still sending gets to
+ * read the answer instead of a reset connection.
  */
-const readBytes = (
+export const gather = (
   incoming: IncomingMessage,
   limit: number,
   share: Intake.ShareService,
-): Effect.Effect<Buffer, Refused> =>
-  Effect.async<Buffer, Refused>((resume) => {
-    const parts: Array<Uint8Array> = []
-    let size = 0
-    const onData = (part: Uint8Array): void => {
-      silence.heard()
-      size += part.byteLength
-      if (size > limit) finish(Effect.fail(tooLarge(limit)))
-      else if (!share.take(part.byteLength)) finish(Effect.fail(full))
-      else parts.push(part)
-    }
-    const onEnd = (): void => finish(Effect.succeed(Buffer.concat(parts)))
-    const onError = (): void => finish(Effect.fail(new Refused({ status: 400, detail: "The body was cut off." })))
-    const silence = watch(share.stallMillis, () => finish(Effect.fail(stalled)))
-    const stop = (): void => {
-      silence.stop()
-      incoming.off("data", onData).off("end", onEnd).off("error", onError).off("aborted", onError)
-    }
-    const finish = (result: Effect.Effect<Buffer, Refused>): void => {
-      stop()
-      incoming.on("error", () => {})
-      incoming.resume()
-      resume(result)
-    }
-    incoming.on("data", onData).on("end", onEnd).on("error", onError).on("aborted", onError)
-    return Effect.sync(stop)
-  })
+  told: (body: Either.Either<Buffer, Refused>) => void,
+): (() => void) => {
+  const declared = Number(incoming.headers["content-length"] ?? "0")
+  if (declared > limit) {
+    incoming.resume()
+    told(Either.left(tooLarge(limit)))
+    return () => {}
+  }
+  const parts: Array<Buffer> = []
+  let size = 0
+  const onData = (part: Buffer): void => {
+    silence.heard()
+    size += part.byteLength
+    if (size > limit) finish(Either.left(tooLarge(limit)))
+    else if (!share.take(part.byteLength)) finish(Either.left(full))
+    else parts.push(part)
+  }
+  const onEnd = (): void => {
+    const [only] = parts
+    finish(Either.right(parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)))
+  }
+  const onError = (): void => finish(Either.left(new Refused({ status: 400, detail: "The body was cut off." })))
+  const silence = watch(share.stallMillis, () => finish(Either.left(stalled)))
+  const stop = (): void => {
+    silence.stop()
+    incoming.off("data", onData).off("end", onEnd).off("error", onError).off("aborted", onError)
+  }
+  const finish = (body: Either.Either<Buffer, Refused>): void => {
+    stop()
+    incoming.on("error", () => {})
+    incoming.resume()
+    told(body)
+  }
+  incoming.on("data", onData).on("end", onEnd).on("error", onError).on("aborted", onError)
+  return stop
+}
 
 /** How deep a body of rows may nest: each row is measured by itself, so that one that is too deep harms no neighbour. */
 export const ROWS_NESTING = 10 * JsonText.MAX_NESTING
@@ -82,18 +95,33 @@ export const ROWS_NESTING = 10 * JsonText.MAX_NESTING
 /** The body of the current request as it came: 413 when it is larger than `limit`, 503 when it does not fit, 408 when it stands still. */
 export const bytes = (limit: number): Effect.Effect<Buffer, Refused, HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-    const declared = Number(request.headers["content-length"] ?? "0")
-    if (declared > limit) {
-      incoming.resume()
-      return yield* tooLarge(limit)
-    }
-    return yield* readBytes(incoming, limit, yield* Intake.Share)
+    const incoming = NodeHttpServerRequest.toIncomingMessage(yield* HttpServerRequest.HttpServerRequest)
+    const share = yield* Intake.Share
+    return yield* Effect.async<Buffer, Refused>((resume) => Effect.sync(gather(incoming, limit, share, resume)))
   })
 
 /** The refusal of a text that is not JSON to be trusted. */
 export const untrusted = (error: JsonText.JsonTextError): Refused => new Refused({ status: 400, detail: error.message })
+
+/** A body that was parsed, and whether it is known to nest within bounds and to hold no number beyond a double. */
+export interface Parsed {
+  readonly content: unknown
+  readonly soundness: Soundness
+  readonly text: string
+  readonly scan: OperationsText.Scan
+}
+
+/** Reads JSON that nobody vouches for: the bytes are looked over once for depth and numbers, then parsed once. */
+export const parsed = (bytes: Buffer, nesting = JsonText.MAX_NESTING): Either.Either<Parsed, Refused> => {
+  const scan = OperationsText.scan(bytes)
+  if (scan.depth > nesting) return Either.left(untrusted(JsonText.tooDeep(nesting)))
+  const text = JsonText.decodeUtf8(bytes)
+  if (Either.isLeft(text)) return Either.left(untrusted(text.left))
+  const content = JsonText.parseText(text.right)
+  if (Either.isLeft(content)) return Either.left(untrusted(content.left))
+  const soundness = scan.depth > JsonText.MAX_NESTING || scan.hasOddNumber ? "unknown" : "sound"
+  return Either.right({ content: content.right, soundness, text: text.right, scan })
+}
 
 /** The body of the current request as JSON: 413 when it is larger than `limit`, 400 when it is not JSON to be trusted. */
 export const json = (

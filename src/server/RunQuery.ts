@@ -10,6 +10,7 @@ import * as Status from "../domain/Status.js"
 import { fromMillis, parseMillis } from "../domain/Timestamp.js"
 import { type Invalid, Refused } from "./ApiErrors.js"
 import {
+  type CallsQuery,
   DEFAULT_LIMIT,
   type EventsQuery,
   type FilterQuery,
@@ -118,6 +119,13 @@ export const listing = (query: ListQuery): Effect.Effect<Listing, Refused | Inva
     }
     return { kind: "page", filter: wanted, page: { limit: limit ?? DEFAULT_LIMIT, offset, after } }
   })
+
+/** Understands a query of calls: 400 for a bad status or timestamp. */
+export const calls = ({
+  under,
+  ...query
+}: CallsQuery): Either.Either<{ readonly filter: RunFilter; readonly under: string | undefined }, Refused> =>
+  Either.map(filter(query), (wanted) => ({ filter: wanted, under }))
 
 /** Understands an events query: 422 for a bad limit. */
 export const events = ({

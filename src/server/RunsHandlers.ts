@@ -2,24 +2,24 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { RunStore, type RunStoreService } from "../../services/RunStore.js"
-import { PATCH_FIELDS, RunCreate, RunPatch } from "../domain/Run.js"
-import { Api, type BatchReply, MAX_BATCH } from "./Api.js"
-import { type Invalid, Refused } from "./ApiErrors.js"
+import { PATCH_FIELDS, RunPatch } from "../domain/Run.js"
+import { Api } from "./Api.js"
+import { Refused } from "./ApiErrors.js"
+import type { CallsQuery } from "./ApiQueries.js"
 import * as CommitHandlers from "./CommitHandlers.js"
-import { decoder, inWords, one } from "./Decoding.js"
+import { decoder } from "./Decoding.js"
 import * as EventsPage from "./EventsPage.js"
 import { LiveStreams } from "./LiveStream.js"
-import * as Operations from "./Operations.js"
 import * as RequestBody from "./RequestBody.js"
 import * as RunQuery from "./RunQuery.js"
+import * as RunWrites from "./RunWrites.js"
 import { hidden } from "./StoreErrors.js"
 import * as WholeStream from "./WholeStream.js"
+import * as Write from "./Write.js"
 
-const decodeRun = decoder(RunCreate)
 const decodePatch = decoder(RunPatch)
 
 const notFound = (id: string): Refused => new Refused({ status: 404, detail: `There is no run ${id}` })
@@ -27,56 +27,6 @@ const notFound = (id: string): Refused => new Refused({ status: 404, detail: `Th
 /** A store's own values, already valid: they go out as they are. */
 const sent = (body: unknown, status = 200): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.unsafeJson(body, { status })
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** Records the run in the current request's body. */
-export const create = (store: RunStoreService) =>
-  Effect.gen(function* () {
-    const run = yield* decodeRun(yield* RequestBody.json(RequestBody.MAX_BODY_BYTES))
-    const [outcome] = yield* store.insert([run])
-    const { event_id, run_id } = run
-    return outcome === "duplicate"
-      ? sent({ status: "duplicate", event_id, run_id, message: "This event_id is known; nothing was changed." })
-      : sent({ status: "created", event_id, run_id }, 201)
-  })
-
-const batchOf = (
-  body: unknown,
-): Either.Either<{ readonly rows: ReadonlyArray<unknown>; readonly status: number }, Invalid> => {
-  const bare = Array.isArray(body)
-  const rows: unknown = bare ? body : isObject(body) ? body["runs"] : undefined
-  const loc = bare ? ["body"] : ["body", "runs"]
-  if (!Array.isArray(rows)) return Either.left(one(loc, "expected an array of runs", "list_type"))
-  if (rows.length > MAX_BATCH)
-    return Either.left(one(loc, `has more than ${MAX_BATCH} runs; send them in batches`, "too_long"))
-  return Either.right({ rows, status: bare ? 200 : 201 })
-}
-
-const nameOf = (row: unknown, index: number): string => {
-  const id = isObject(row) ? row["event_id"] : undefined
-  return typeof id === "string" && id !== "" ? id.slice(0, 255) : `#${index}`
-}
-
-/** Records the runs in the current request's body, each understood alone. */
-export const createMany = (store: RunStoreService) =>
-  Effect.gen(function* () {
-    const { rows, status } = yield* batchOf(
-      yield* RequestBody.json(RequestBody.MAX_BODY_BYTES, RequestBody.ROWS_NESTING),
-    )
-    const decoded = rows.map((row) => decodeRun(row))
-    const outcomes = yield* store.insert(decoded.flatMap((run) => (Either.isRight(run) ? [run.right] : [])))
-    const reply: BatchReply = {
-      inserted: outcomes.filter((outcome) => outcome === "created").length,
-      duplicates: outcomes.filter((outcome) => outcome === "duplicate").length,
-      errors: decoded.flatMap((run, index) =>
-        Either.isLeft(run) ? [`${nameOf(rows[index], index)}: ${inWords(run.left)}`] : [],
-      ),
-      total: rows.length,
-    }
-    return sent(reply, status)
-  })
 
 const change = (store: RunStoreService, eventId: string) =>
   Effect.gen(function* () {
@@ -137,6 +87,15 @@ const list = (store: RunStoreService, listing: RunQuery.Listing) =>
     return sentJson(array, { ...headers, link: nextLink(request.url, next, listing.page.limit) })
   })
 
+/** Every call that bears cost, a line each, as it is read. */
+const calls = (store: RunStoreService, query: CallsQuery) =>
+  Effect.gen(function* () {
+    const { filter, under } = yield* RunQuery.calls(query)
+    const lines = yield* WholeStream.begun(store.json.calls(filter, under))
+    const whole = yield* WholeStream.orCutOff(lines)
+    return HttpServerResponse.stream(whole, { contentType: "application/x-ndjson" })
+  })
+
 const tree = (store: RunStoreService, id: string) =>
   Effect.flatMap(
     store.json.tree(id),
@@ -148,18 +107,20 @@ export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
   Effect.gen(function* () {
     const store = yield* RunStore
     const streams = yield* LiveStreams
+    const writes = RunWrites.make(store)
     const found = (id: string) =>
       Effect.flatMap(
         store.get(id),
         Effect.mapError(() => notFound(id)),
       )
     return handlers
-      .handleRaw("createRun", () => hidden(create(store)))
-      .handleRaw("createRuns", () => hidden(createMany(store)))
+      .handleRaw("createRun", () => Write.routed(writes.run))
+      .handleRaw("createRuns", () => Write.routed(writes.runs))
       .handleRaw("updateRun", ({ path }) => hidden(change(store, path.id)))
       .handleRaw("listRuns", ({ urlParams }) =>
         hidden(Effect.flatMap(RunQuery.listing(urlParams), (listing) => list(store, listing))),
       )
+      .handleRaw("listCalls", ({ urlParams }) => hidden(calls(store, urlParams)))
       .handleRaw("getRun", ({ path }) => hidden(Effect.map(found(path.id), (run) => sent(run))))
       .handleRaw("getTree", ({ path }) => hidden(tree(store, path.id)))
       .handleRaw("getEvents", ({ path, urlParams }) => hidden(EventsPage.respond(store, path.id, urlParams)))
@@ -171,7 +132,7 @@ export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
         hidden(CommitHandlers.associate(store, path.id, urlParams)),
       )
       .handleRaw("getStream", ({ urlParams }) => hidden(streams.respond(urlParams)))
-      .handleRaw("applyOperations", () => hidden(Operations.apply(store)))
+      .handleRaw("applyOperations", () => Write.routed(writes.operations))
       .handleRaw("getStats", ({ urlParams }) =>
         hidden(
           Effect.flatMap(RunQuery.stats(urlParams), ({ groupBy, filter }) => store.json.stats(groupBy, filter)).pipe(

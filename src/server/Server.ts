@@ -1,6 +1,5 @@
-import type { Server } from "node:http"
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
@@ -43,7 +42,8 @@ const FREE_PORT_TRIES = 5
 /** An id of 1024 characters, each written as three bytes of three characters. */
 const LONGEST_PARAMETER = 10_000
 
-type App = HttpApp.Default<never, Scope.Scope>
+/** What takes every request of a listener. */
+type Application = (incoming: IncomingMessage, outgoing: ServerResponse) => void
 
 interface State {
   stopping: boolean
@@ -57,13 +57,23 @@ const isLoopback = (host: string): boolean =>
 
 const RETRY_AFTER_SECONDS = "2"
 
-/** Whoever is told that it cannot be done now is told when to come back. */
-const withRetryAfter = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
-  response.status !== 503 || response.headers["retry-after"] !== undefined
-    ? response
-    : HttpServerResponse.setHeader(response, "retry-after", RETRY_AFTER_SECONDS)
+type Headers = Readonly<Record<string, string>>
 
-const application = (settings: ServerSettings, state: State): Effect.Effect<App, never, RunStore | Scope.Scope> =>
+/** Whoever is told that it cannot be done now is told when to come back, and who is answered by a server that stops is let go. */
+const parting =
+  (state: State) =>
+  (status: number, headers: Headers): Headers => {
+    const timed =
+      status === 503 && headers["retry-after"] === undefined
+        ? { ...headers, "retry-after": RETRY_AFTER_SECONDS }
+        : headers
+    return state.stopping ? { ...timed, connection: "close" } : timed
+  }
+
+const application = (
+  settings: ServerSettings,
+  state: State,
+): Effect.Effect<Application, never, RunStore | Scope.Scope> =>
   Effect.gen(function* () {
     const routes = HttpApiBuilder.api(Api).pipe(
       Layer.provide([SystemHandlers.layer, RunsHandlers.layer, MaintenanceHandlers.layer]),
@@ -79,12 +89,29 @@ const application = (settings: ServerSettings, state: State): Effect.Effect<App,
       Effect.provide(context),
     )
     const isLogged = Option.getOrElse(settings.accessLog, () => !isLoopback(settings.host))
-    const watched = yield* AccessLog.make(isLogged)
-    const routed = HotRoutes.make(yield* RunStore)(Effect.provide(app, context))
-    const guarded = watched(Guard.make(settings)(Intake.make()(routed)))
-    return Effect.map(Effect.map(guarded, withRetryAfter), (response) =>
-      state.stopping ? HttpServerResponse.setHeader(response, "connection", "close") : response,
+    const log = yield* AccessLog.make(isLogged)
+    const judge = Guard.make(settings)
+    const intake = Intake.make()
+    const partingHeaders = parting(state)
+    const guarded = log.middleware(Guard.middleware(judge)(Intake.middleware(intake)(Effect.provide(app, context))))
+    const whole = Effect.map(guarded, (response) =>
+      HttpServerResponse.setHeaders(response, partingHeaders(response.status, response.headers)),
     )
+    const routed = yield* NodeHttpServer.makeHandler(whole).pipe(
+      HttpMiddleware.withTracerDisabledWhenEffect(() => true),
+    )
+    const hot = HotRoutes.make({
+      store: yield* RunStore,
+      judge,
+      intake,
+      log,
+      clock: yield* Effect.clock,
+      runtime: yield* Effect.runtime(),
+      parting: partingHeaders,
+    })
+    return (incoming, outgoing) => {
+      if (!hot(incoming, outgoing)) routed(incoming, outgoing)
+    }
   })
 
 /** Takes no new connection, ends streams, lets requests in flight finish, and cuts what is still there after {@link GRACE}. */
@@ -102,19 +129,19 @@ const drain = (http: Server, state: State): Effect.Effect<void> =>
     )
   })
 
-const listen = (app: App, state: State, host: string, port: number) =>
+const listen = (app: Application, state: State, host: string, port: number) =>
   Effect.gen(function* () {
     const http = HttpListener.create()
     const server = yield* NodeHttpServer.make(() => http, { host, port }).pipe(
       Effect.mapError((error) => fromListen(host, port, error.cause)),
     )
-    yield* server.serve(app).pipe(HttpMiddleware.withTracerDisabledWhenEffect(() => true))
+    http.on("request", app)
     yield* Effect.addFinalizer(() => drain(http, state))
     return server.address._tag === "TcpAddress" ? server.address.port : port
   })
 
 /** The second loopback address. A machine without it does without. */
-const listenBeside = (app: App, state: State, port: number) =>
+const listenBeside = (app: Application, state: State, port: number) =>
   listen(app, state, "::1", port).pipe(
     Effect.catchIf(
       (error) => error.reason === "AddressUnavailable",
@@ -122,7 +149,7 @@ const listenBeside = (app: App, state: State, port: number) =>
     ),
   )
 
-const bind = (app: App, state: State, settings: ServerSettings) => {
+const bind = (app: Application, state: State, settings: ServerSettings) => {
   if (!isBothLoopbacks(settings.host)) return listen(app, state, settings.host, settings.port)
   const both = listen(app, state, "127.0.0.1", settings.port).pipe(Effect.tap((port) => listenBeside(app, state, port)))
   const attempt = Effect.flatMap(Effect.scope, (parent) =>

@@ -2,7 +2,9 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { livePrices } from "../../services/LivePrices.js"
 import { RunStore } from "../../services/RunStore.js"
+import * as PriceAge from "../domain/PriceAge.js"
 import { VERSION } from "../domain/Version.js"
 import { Api } from "./Api.js"
 import * as ApiDocument from "./ApiDocument.js"
@@ -13,17 +15,22 @@ import { hidden } from "./StoreErrors.js"
 export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
   Effect.gen(function* () {
     const store = yield* RunStore
+    const { unsafeCurrent, oldAfterDays } = yield* livePrices
     const page = yield* Effect.cached(Effect.sync(() => DocsPage.render(ApiDocument.make())))
     return handlers
       .handle("health", () =>
-        Effect.map(store.keeping.integrity, (integrity) => ({
-          status: "ok" as const,
-          version: VERSION,
-          db_path: store.info.path,
-          journal_mode: store.info.journalMode,
-          synchronous: store.info.synchronous,
-          integrity,
-        })),
+        Effect.gen(function* () {
+          const age = PriceAge.of(unsafeCurrent().readOn, yield* Clock.currentTimeMillis, oldAfterDays)
+          return {
+            status: "ok" as const,
+            version: VERSION,
+            db_path: store.info.path,
+            journal_mode: store.info.journalMode,
+            synchronous: store.info.synchronous,
+            integrity: yield* store.keeping.integrity,
+            ...(age === null ? {} : { prices: age }),
+          }
+        }),
       )
       .handle("ready", () => hidden(Effect.as(store.ping, { status: "ready" as const })))
       .handleRaw("home", () => Effect.succeed(HttpServerResponse.redirect("/docs", { status: 307 })))

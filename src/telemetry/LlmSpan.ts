@@ -1,8 +1,12 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EvidenceStore } from "../../services/EvidenceStore.js"
 import { IdGenerator } from "../../services/IdGenerator.js"
@@ -12,10 +16,13 @@ import { type Cost, unpriced } from "../domain/Cost.js"
 import type { EventBody } from "../domain/Event.js"
 import { GENESIS_HASH } from "../domain/Ids.js"
 import { type LlmError, type LlmRequest, type LlmResponse, promptHash } from "../domain/Llm.js"
+import type { LlmChunk } from "../domain/LlmChunk.js"
 import * as CallScope from "./CallScope.js"
 import * as LlmCall from "./LlmCall.js"
+import * as LlmCallEvents from "./LlmCallEvents.js"
 import { type AnyFiber, Recorder, type RecorderService } from "./Recorder.js"
 import * as SpanIds from "./SpanIds.js"
+import * as StreamedAnswer from "./StreamedAnswer.js"
 import * as Warnings from "./Warnings.js"
 
 /** How a call is named in the record. */
@@ -35,8 +42,11 @@ export interface RecordedCall extends LlmResponse {
   readonly spanId: string
   readonly promptHash: string
   readonly latencyMs: number
+  /** Of the latency, what providers were waited for; absent when no attempt was told. */
+  readonly modelLatencyMs?: number | undefined
   /** Relative to the run's folder; null when nothing is kept. */
   readonly evidencePath: string | null
+  /** Of the answer, and of attempts that failed before it and are billed all the same. */
   readonly cost: Cost
 }
 
@@ -47,6 +57,13 @@ export interface LlmSpanService {
    * inside, into the client: one around this looks like the interruption that it is.
    */
   readonly generate: (request: LlmRequest, options?: CallOptions) => Effect.Effect<RecordedCall, LlmError>
+  /**
+   * The same for an answer in pieces: one call a run of the stream, from its first pull until its scope closes. The reader gets
+   * the very chunks and errors that the client gives, but that the response of the last one has its place in the record beside it.
+   * A reader that leaves early, or is interrupted, ends the call as `LLM_CALL_FAILED` with `Interrupted`: with what had come of the
+   * answer as evidence, and with what is billed for sure.
+   */
+  readonly stream: (request: LlmRequest, options?: CallOptions) => Stream.Stream<LlmChunk<RecordedCall>, LlmError>
 }
 
 /** The one place where a language model is called. */
@@ -63,6 +80,14 @@ export class LlmSpan extends Context.Tag("runledger/telemetry/LlmSpan")<LlmSpan,
 
 const UNRECORDED = "A call could not be recorded"
 const END_UNRECORDED = "The end of a call could not be recorded"
+
+/** A call that is to be made. */
+interface Wanted {
+  readonly request: LlmRequest
+  readonly options: CallOptions
+  readonly hash: string
+  readonly stream: StreamedAnswer.StreamedAnswer | undefined
+}
 
 /** A call and its opening event, before either is told of. */
 interface Opened {
@@ -83,7 +108,7 @@ const make = Effect.gen(function* () {
   const record: NonNullable<RecorderService["unsafeRecord"]> =
     recorder.unsafeRecord ?? ((_fiber, body, span, eventId) => recorder.record(body, span, eventId))
 
-  const open = (fiber: AnyFiber, request: LlmRequest, options: CallOptions, hash: string, callId: string): Opened => {
+  const open = (fiber: AnyFiber, { hash, options, request, stream }: Wanted, callId: string): Opened => {
     const parent = SpanIds.ofSpan(fiber.currentSpan) ?? ofRun
     const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
     const call: LlmCall.LlmCall = {
@@ -99,9 +124,10 @@ const make = Effect.gen(function* () {
       evidencePath: evidence?.pathOf(callId) ?? null,
       clock,
       startedAt: clock.unsafeCurrentTimeNanos(),
+      stream,
       answer: undefined,
     }
-    return { call, started: LlmCall.started(call) }
+    return { call, started: LlmCallEvents.started(call) }
   }
 
   const start = ({ call, started }: Opened): Effect.Effect<void> =>
@@ -112,90 +138,140 @@ const make = Effect.gen(function* () {
       warnings.step(END_UNRECORDED, () => {
         const end = LlmCall.end(call, exit, prices)
         if (evidence === undefined || call.evidencePath === null)
-          return record(fiber, LlmCall.ended(call, end), call.span)
-        const kept = evidence.put(LlmCall.evidence(call, end, evidence.capture))
+          return record(fiber, LlmCallEvents.ended(call, end), call.span)
+        const kept = evidence.put(LlmCallEvents.evidence(call, end, evidence.capture))
         return Effect.zipRight(
           warnings.guard("The evidence of a call could not be kept", kept),
-          warnings.guard(END_UNRECORDED, recorder.record(LlmCall.ended(call, end), call.span)),
+          warnings.guard(END_UNRECORDED, recorder.record(LlmCallEvents.ended(call, end), call.span)),
         )
       }),
     )
 
-  const ask = (call: LlmCall.LlmCall): Effect.Effect<RecordedCall, LlmError> =>
-    Effect.map(client.generate(call.request), (response) => {
-      const answer = LlmCall.measure(call, response, prices)
-      call.answer = answer
-      return {
-        content: response.content,
-        usage: response.usage,
-        finishReason: response.finishReason,
-        stopReason: response.stopReason,
-        model: response.model,
-        requestId: response.requestId,
-        attempts: response.attempts,
-        source: response.source,
-        callId: call.callId,
-        traceId: call.span.trace_id,
-        spanId: call.span.span_id,
-        promptHash: call.promptHash,
-        latencyMs: answer.latencyMs,
-        evidencePath: call.evidencePath,
-        cost: answer.cost,
-      }
-    })
-
-  const recorded = (fiber: AnyFiber, opened: Opened): Effect.Effect<RecordedCall, LlmError> =>
-    CallScope.around(
-      fiber,
-      SpanIds.external(opened.call.span),
-      Effect.acquireRelease(start(opened), (_, exit) => close(opened.call, exit)),
-      ask(opened.call),
-    )
-
-  const unrecorded = (request: LlmRequest, options: CallOptions): Effect.Effect<RecordedCall, LlmError> =>
-    Effect.map(client.generate(request), (response) => ({
-      ...response,
-      callId: options.callId ?? "unrecorded",
-      traceId: ofRun.trace_id,
-      spanId: ofRun.span_id,
-      promptHash: GENESIS_HASH,
-      latencyMs: 0,
-      evidencePath: null,
-      cost: unpriced,
-    }))
-
-  /** Telemetry that breaks before a call has begun leaves the call alone. */
-  const orUnrecorded = (
-    request: LlmRequest,
-    options: CallOptions,
-    begin: () => Effect.Effect<RecordedCall, LlmError>,
-  ): Effect.Effect<RecordedCall, LlmError> => {
-    try {
-      return begin()
-    } catch (defect) {
-      return Effect.zipRight(warnings.guard(UNRECORDED, Effect.die(defect)), unrecorded(request, options))
+  const placed = (call: LlmCall.LlmCall, response: LlmResponse): RecordedCall => {
+    const answer = LlmCall.measure(call, response, prices)
+    call.answer = answer
+    return {
+      content: response.content,
+      usage: response.usage,
+      finishReason: response.finishReason,
+      stopReason: response.stopReason,
+      model: response.model,
+      requestId: response.requestId,
+      provider: response.provider,
+      attempts: response.attempts,
+      source: response.source,
+      callId: call.callId,
+      traceId: call.span.trace_id,
+      spanId: call.span.span_id,
+      promptHash: call.promptHash,
+      latencyMs: answer.latencyMs,
+      modelLatencyMs: answer.modelLatencyMs,
+      evidencePath: call.evidencePath,
+      cost: answer.cost,
     }
   }
 
-  const generate = (request: LlmRequest, options: CallOptions): Effect.Effect<RecordedCall, LlmError> =>
-    Effect.withFiberRuntime((fiber) =>
-      orUnrecorded(request, options, () => {
-        const hash = promptHash(request)
-        const wanted = options.callId || `call_${hash.slice(0, 12)}`
-        const { unsafe } = run.uniqueCallId
-        if (unsafe !== undefined) return recorded(fiber, open(fiber, request, options, hash, unsafe(wanted)))
-        return Effect.flatMap(
-          warnings.optional(UNRECORDED, run.uniqueCallId(wanted)),
-          Option.match({
-            onNone: () => unrecorded(request, options),
-            onSome: (callId) =>
-              orUnrecorded(request, options, () => recorded(fiber, open(fiber, request, options, hash, callId))),
-          }),
-        )
+  const unplaced = (response: LlmResponse, options: CallOptions): RecordedCall => ({
+    ...response,
+    callId: options.callId ?? "unrecorded",
+    traceId: ofRun.trace_id,
+    spanId: ofRun.span_id,
+    promptHash: GENESIS_HASH,
+    latencyMs: 0,
+    evidencePath: null,
+    cost: unpriced,
+  })
+
+  const lasting = (opened: Opened) => Effect.acquireRelease(start(opened), (_, exit) => close(opened.call, exit))
+
+  /** Telemetry that breaks before a call has begun leaves the call alone. */
+  const orElse = <A>(begin: () => A, otherwise: (report: Effect.Effect<void>) => A): A => {
+    try {
+      return begin()
+    } catch (defect) {
+      return otherwise(warnings.guard(UNRECORDED, Effect.die(defect)))
+    }
+  }
+
+  /** Opens a call and gives it to `use`; none when it cannot be. */
+  const opening = <A, E, R>(
+    fiber: AnyFiber,
+    wanted: Wanted,
+    use: (opened: Opened | undefined) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, E, R> => {
+    const { hash, options } = wanted
+    const name = options.callId || `call_${hash.slice(0, 12)}`
+    const { unsafe } = run.uniqueCallId
+    if (unsafe !== undefined) return use(open(fiber, wanted, unsafe(name)))
+    return Effect.flatMap(
+      warnings.optional(UNRECORDED, run.uniqueCallId(name)),
+      Option.match({
+        onNone: () => use(undefined),
+        onSome: (callId) =>
+          orElse(
+            () => use(open(fiber, wanted, callId)),
+            (report) => Effect.zipRight(report, use(undefined)),
+          ),
       }),
     )
+  }
 
-  return LlmSpan.of({ generate: (request, options = {}) => generate(request, options) })
+  const generate = (request: LlmRequest, options: CallOptions): Effect.Effect<RecordedCall, LlmError> => {
+    const unrecorded = () => Effect.map(client.generate(request), (response) => unplaced(response, options))
+    const ask = ({ call }: Opened) => Effect.map(client.generate(request), (response) => placed(call, response))
+    return Effect.withFiberRuntime((fiber) =>
+      orElse(
+        () =>
+          opening(fiber, { request, options, hash: promptHash(request), stream: undefined }, (opened) =>
+            opened === undefined
+              ? unrecorded()
+              : CallScope.around(fiber, SpanIds.external(opened.call.span), lasting(opened), ask(opened)),
+          ),
+        (report) => Effect.zipRight(report, unrecorded()),
+      ),
+    )
+  }
+
+  const stream = (request: LlmRequest, options: CallOptions): Stream.Stream<LlmChunk<RecordedCall>, LlmError> => {
+    type Chunks = Stream.Stream<LlmChunk<RecordedCall>, LlmError>
+    const chunks = (place: (response: LlmResponse) => RecordedCall, see: (chunk: LlmChunk) => void): Chunks =>
+      Stream.map(client.stream(request), (chunk) => {
+        see(chunk)
+        return chunk._tag === "Finished" ? { ...chunk, response: place(chunk.response) } : chunk
+      })
+    const unrecorded = () => chunks((response) => unplaced(response, options), constVoid)
+
+    const recorded = (
+      opened: Opened,
+      streamed: StreamedAnswer.StreamedAnswer,
+    ): Effect.Effect<Chunks, never, Scope.Scope> => {
+      const { call } = opened
+      const seen = chunks(
+        (response) => placed(call, response),
+        (chunk) => StreamedAnswer.note(streamed, chunk, call.clock.unsafeCurrentTimeNanos()),
+      )
+      return Effect.as(lasting(opened), Stream.provideService(seen, Tracer.ParentSpan, SpanIds.external(call.span)))
+    }
+
+    return Stream.unwrapScoped(
+      Effect.withFiberRuntime<Chunks, never, Scope.Scope>((fiber) =>
+        orElse(
+          () => {
+            const streamed = StreamedAnswer.make()
+            return opening(fiber, { request, options, hash: promptHash(request), stream: streamed }, (opened) =>
+              opened === undefined ? Effect.succeed(unrecorded()) : recorded(opened, streamed),
+            )
+          },
+          (report) => Effect.map(report, unrecorded),
+        ),
+      ),
+    )
+  }
+
+  return LlmSpan.of({
+    generate: (request, options = {}) => generate(request, options),
+    stream: (request, options = {}) => stream(request, options),
+  })
 })
 
 /** {@link LlmSpan.layer} */

@@ -1,14 +1,16 @@
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { CurrentRun } from "../../services/CurrentRun.js"
+import type { CallSpan } from "./CallSpan.js"
 import type { LlmSpan } from "./LlmSpan.js"
 import type { Period } from "./Period.js"
 import type { Recorder } from "./Recorder.js"
 
 /** What a run gives to those who record in it. */
-export type Recording = CurrentRun | LlmSpan | Recorder
+export type Recording = CallSpan | CurrentRun | LlmSpan | Recorder
 
 /** The run of a period, and how many are at work in it. */
 export interface OpenRun {
@@ -58,3 +60,16 @@ export const inTrace = <A, E, R>({ span }: OpenRun, effect: Effect.Effect<A, E, 
     : Effect.withFiberRuntime((fiber) =>
         fiber.currentSpan === undefined ? Effect.provideService(effect, Tracer.ParentSpan, span) : effect,
       )
+
+/** The same for a stream, as seen by who begins to read it. */
+export const streamInTrace = <A, E, R>(
+  { span }: OpenRun,
+  stream: Stream.Stream<A, E, R>,
+): Effect.Effect<Stream.Stream<A, E, R>> =>
+  Effect.withFiberRuntime((fiber) =>
+    Effect.succeed(
+      span === undefined || fiber.currentSpan !== undefined
+        ? stream
+        : Stream.provideSomeContext(stream, Context.make(Tracer.ParentSpan, span)),
+    ),
+  )

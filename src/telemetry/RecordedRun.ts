@@ -5,18 +5,28 @@ import type { IdGenerator } from "../../services/IdGenerator.js"
 import type { LlmClient } from "../../services/LlmClient.js"
 import type { PriceBook } from "../../services/PriceBook.js"
 import type { RunCreated } from "../domain/Event.js"
+import * as CallSpan from "./CallSpan.js"
 import * as LlmSpan from "./LlmSpan.js"
 import * as Recorder from "./Recorder.js"
 import * as RunSpan from "./RunSpan.js"
 
 /**
  * All that a program needs which only makes calls: a run that is open for as long as the program uses this layer, and
- * `LlmSpan` to call in it. An event log, evidence and telemetry are used when the build context has them.
+ * `LlmSpan` to call in it, or `CallSpan` by another SDK. An event log, evidence and telemetry are used when the build context has them.
  */
 export const layer = (
   created: RunCreated,
 ): Layer.Layer<
-  LlmSpan.LlmSpan | Recorder.Recorder | Tracer.ParentSpan,
+  CallSpan.CallSpan | LlmSpan.LlmSpan | Recorder.Recorder | Tracer.ParentSpan,
   never,
   CurrentRun | IdGenerator | LlmClient | PriceBook
-> => Layer.merge(LlmSpan.layer, RunSpan.layer(created)).pipe(Layer.provideMerge(Recorder.layer))
+> => Layer.provideMerge(LlmSpan.layer, calls(created))
+
+/** The same for a program that calls its models by another SDK only. */
+export const calls = (
+  created: RunCreated,
+): Layer.Layer<
+  CallSpan.CallSpan | Recorder.Recorder | Tracer.ParentSpan,
+  never,
+  CurrentRun | IdGenerator | PriceBook
+> => Layer.merge(CallSpan.layer, RunSpan.layer(created)).pipe(Layer.provideMerge(Recorder.layer))

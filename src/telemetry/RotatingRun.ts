@@ -7,6 +7,7 @@ import type { IdGenerator } from "../../services/IdGenerator.js"
 import type { LlmClient } from "../../services/LlmClient.js"
 import type { PriceBook } from "../../services/PriceBook.js"
 import type { RunCreated } from "../domain/Event.js"
+import { CallSpan } from "./CallSpan.js"
 import { LlmSpan } from "./LlmSpan.js"
 import type { Recording } from "./OpenRun.js"
 import type { Period } from "./Period.js"
@@ -43,11 +44,16 @@ const make = <E, R>({ created, run, every = "1 day" }: Options<E, R>) =>
       Rotation.within(rotation, (recording) => Effect.provide(effect, recording))
     const generate: LlmSpan["Type"]["generate"] = (request, options) =>
       Rotation.within(rotation, (recording) => Context.get(recording, LlmSpan).generate(request, options))
+    const stream: LlmSpan["Type"]["stream"] = (request, options) =>
+      Rotation.streamWithin(rotation, (recording) => Context.get(recording, LlmSpan).stream(request, options))
+    const recordCall: CallSpan["Type"]["record"] = (call, options) =>
+      Rotation.within(rotation, (recording) => Context.get(recording, CallSpan).record(call, options))
     const record: Recorder["Type"]["record"] = (body, span, eventId) =>
       Rotation.within(rotation, (recording) => Context.get(recording, Recorder).record(body, span, eventId))
 
     return Context.make(RotatingRun, RotatingRun.of({ within })).pipe(
-      Context.add(LlmSpan, LlmSpan.of({ generate })),
+      Context.add(LlmSpan, LlmSpan.of({ generate, stream })),
+      Context.add(CallSpan, CallSpan.of({ record: recordCall })),
       Context.add(Recorder, Recorder.of({ record })),
     )
   })
@@ -55,14 +61,16 @@ const make = <E, R>({ created, run, every = "1 day" }: Options<E, R>) =>
 /** Records a long-lived program in a run a day, or another period. */
 export class RotatingRun extends Context.Tag("runledger/telemetry/RotatingRun")<RotatingRun, RotatingRunService>() {
   /**
-   * `LlmSpan` and `Recorder` as `RecordedRun` gives them, over a run that is opened by the first call of each period: a period
+   * `LlmSpan`, `CallSpan` and `Recorder` as `RecordedRun` gives them, over a run that is opened by the first call of each period: a period
    * without a call makes no run. What is in flight when a period ends, ends in the run in which it began; that run is closed in
    * the background after its last call, with `RUN_COMPLETED` and a last delivery, and never holds up a call of the next. The run
    * of an idle program is closed a minute after its period. A run that cannot be opened, or not within a second, is a log
    * warning: calls go on in the run before, or unrecorded where there is none, and a failed one is tried again after a minute.
    * Closing the layer closes what is open; being told to stop counts as `RUN_COMPLETED`, a failure as `RUN_FAILED`.
    */
-  static layer<E, R>(options: Options<E, R>): Layer.Layer<RotatingRun | LlmSpan | Recorder, never, LlmClient | R> {
+  static layer<E, R>(
+    options: Options<E, R>,
+  ): Layer.Layer<RotatingRun | LlmSpan | CallSpan | Recorder, never, LlmClient | R> {
     return Layer.scopedContext(make(options))
   }
 }

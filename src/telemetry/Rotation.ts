@@ -10,6 +10,7 @@ import type * as FiberRefs from "effect/FiberRefs"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as OpenRun from "./OpenRun.js"
 import * as Period from "./Period.js"
@@ -175,6 +176,22 @@ export const within = <A, E, R, OpenError>(
       Effect.ensuring(
         restore(OpenRun.inTrace(run, use(run.context))),
         Effect.sync(() => OpenRun.leave(run)),
+      ),
+    ),
+  )
+
+/** The same for a stream, from its first pull until its scope closes. */
+export const streamWithin = <A, E, R, OpenError>(
+  rotation: Rotation<OpenError>,
+  use: (context: Context.Context<OpenRun.Recording>) => Stream.Stream<A, E, R>,
+): Stream.Stream<A, E, R> =>
+  Stream.unwrapScoped(
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(entered(rotation, restore), (run) =>
+        Effect.zipRight(
+          Effect.addFinalizer(() => Effect.sync(() => OpenRun.leave(run))),
+          OpenRun.streamInTrace(run, use(run.context)),
+        ),
       ),
     ),
   )

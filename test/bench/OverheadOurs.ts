@@ -13,7 +13,7 @@ import * as EvidenceStoreFiles from "../../layers/EvidenceStoreFiles.js"
 import * as IdGeneratorLive from "../../layers/IdGeneratorLive.js"
 import * as PriceBookTable from "../../layers/PriceBookTable.js"
 import * as TelemetryHttp from "../../layers/TelemetryHttp.js"
-import { LlmClient, type LlmClientService } from "../../services/LlmClient.js"
+import { LlmClient, type LlmClientService, streamOf } from "../../services/LlmClient.js"
 import { Telemetry } from "../../services/Telemetry.js"
 import type { LlmRequest, LlmResponse } from "../../src/domain/Llm.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
@@ -66,6 +66,7 @@ const client: LlmClientService = {
   provider: "anthropic",
   baseUrl: "https://api.anthropic.com",
   generate: () => Effect.succeed(response),
+  stream: streamOf(() => Effect.succeed(response)),
 }
 
 const callName = (n: number): string => `overhead-call-${String(n).padStart(6, "0")}`

@@ -7,6 +7,7 @@ import type * as ServerSettings from "../../src/server/ServerSettings.js"
 import { filtersAndPages } from "../support/HttpApiListSuite.js"
 import { oddities } from "../support/HttpApiOddSuite.js"
 import { questions } from "../support/HttpApiQuestionSuite.js"
+import { repricing } from "../support/HttpApiRepriceSuite.js"
 import { writes } from "../support/HttpApiWriteSuite.js"
 import * as PlainClient from "../support/PlainClient.js"
 import { LAYERS } from "../support/RunStores.js"
@@ -33,6 +34,10 @@ const WORKING = [
   "POST /api/v1/runs/{id}/associate-commit 200",
   "POST /api/v1/ops 200",
   "GET /api/v1/stats 200",
+  "POST /api/v1/maintenance/reprice 200",
+  "GET /api/v1/maintenance/repricings 200",
+  "GET /api/v1/maintenance/repricings/{id}/calls 200",
+  "POST /api/v1/maintenance/repricings/{id}/undo 200",
 ]
 
 describe.each(LAYERS)("HTTP API over $name, by a client that knows nothing but HTTP", ({ fresh }) => {
@@ -111,6 +116,7 @@ describe.each(LAYERS)("HTTP API over $name, by a client that knows nothing but H
   filtersAndPages(over)
   questions(over)
   oddities(over)
+  repricing(over)
 
   it("a route has never been met as it works", () => {
     expect(WORKING.filter((one) => !PlainClient.met.has(one))).toEqual([])

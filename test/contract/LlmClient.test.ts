@@ -3,7 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as EvidenceStoreMemory from "../../layers/EvidenceStoreMemory.js"
+import * as LlmClientFallback from "../../layers/LlmClientFallback.js"
 import * as LlmClientReplay from "../../layers/LlmClientReplay.js"
 import { EvidenceError, EvidenceStore } from "../../services/EvidenceStore.js"
 import { LlmClient } from "../../services/LlmClient.js"
@@ -13,7 +15,7 @@ import * as Llm from "../../src/domain/Llm.js"
 import * as PromptData from "../../src/domain/PromptData.js"
 import * as StructuredAnswer from "../../src/domain/StructuredAnswer.js"
 import * as Usage from "../../src/domain/Usage.js"
-import { client, KEY, request } from "../support/Sandboxed.js"
+import { chatClient, client, KEY, request } from "../support/Sandboxed.js"
 
 const broke = new EvidenceError({ operation: "get", path: "x", message: "x cannot be read" })
 
@@ -78,12 +80,48 @@ const replay = Layer.unwrapEffect(
   Effect.map(recorded, (store) => LlmClientReplay.layer({ sources: [store], fallback: Option.none() })),
 )
 
-const layers: ReadonlyArray<readonly [string, Llm.AnswerSource, Layer.Layer<LlmClient>]> = [
-  ["LlmClientAnthropic, against the sandbox over HTTP", "sandbox", Layer.orDie(client())],
-  ["LlmClientReplay", "replay", Layer.orDie(replay)],
+/** A client in front of one that is overloaded for good. */
+const fallback = LlmClientFallback.layer({
+  primary: client("529*", { maxRetries: 0 }),
+  alternates: [{ client: client() }],
+})
+
+interface Kept {
+  readonly name: string
+  readonly source: Llm.AnswerSource
+  readonly layer: Layer.Layer<LlmClient>
+  /** The provider's words for an end and for a cut. */
+  readonly words: readonly [end: string, cut: string]
+  /** How many an answer takes; one when absent, none of a replay. */
+  readonly attempts?: number
+}
+
+const MESSAGES_WORDS = ["end_turn", "max_tokens"] as const
+
+const layers: ReadonlyArray<Kept> = [
+  {
+    name: "LlmClientAnthropic, against the sandbox over HTTP",
+    source: "sandbox",
+    layer: Layer.orDie(client()),
+    words: MESSAGES_WORDS,
+  },
+  {
+    name: "LlmClientOpenAiCompatible, against the sandbox over HTTP",
+    source: "sandbox",
+    layer: Layer.orDie(chatClient()),
+    words: ["stop", "length"],
+  },
+  {
+    name: "LlmClientFallback, behind a sandbox that is overloaded",
+    source: "sandbox",
+    layer: Layer.orDie(fallback),
+    words: MESSAGES_WORDS,
+    attempts: 2,
+  },
+  { name: "LlmClientReplay", source: "replay", layer: Layer.orDie(replay), words: MESSAGES_WORDS },
 ]
 
-for (const [name, source, layer] of layers) {
+for (const { attempts = 1, layer, name, source, words } of layers) {
   it.layer(layer)(name, (it) => {
     const generate = (asked: Llm.LlmRequest) => Effect.flatMap(LlmClient, (llm) => llm.generate(asked))
 
@@ -91,10 +129,10 @@ for (const [name, source, layer] of layers) {
       Effect.gen(function* () {
         const answer = yield* generate(plain)
         expect(Llm.text(answer)).toContain("Water boils at 100 degrees.")
-        expect(answer).toMatchObject({ finishReason: "stop", stopReason: "end_turn", source, model: plain.model })
+        expect(answer).toMatchObject({ finishReason: "stop", stopReason: words[0], source, model: plain.model })
         expect(Usage.inputTokens(answer.usage)).toBeGreaterThan(0)
         expect(answer.usage.output).toBeGreaterThan(0)
-        expect(answer.attempts).toHaveLength(source === "replay" ? 0 : 1)
+        expect(answer.attempts).toHaveLength(source === "replay" ? 0 : attempts)
       }),
     )
 
@@ -123,15 +161,54 @@ for (const [name, source, layer] of layers) {
     it.effect("says length when the answer was cut", () =>
       Effect.gen(function* () {
         const answer = yield* generate(short)
-        expect(answer).toMatchObject({ finishReason: "length", stopReason: "max_tokens" })
+        expect(answer).toMatchObject({ finishReason: "length", stopReason: words[1] })
         expect(answer.usage.output).toBe(3)
+      }),
+    )
+
+    it.effect(
+      "streams every answer as generate gives it: Started first, Finished last, all of its content between",
+      () =>
+        Effect.gen(function* () {
+          const llm = yield* LlmClient
+          for (const asked of all) {
+            const whole = yield* llm.generate(asked)
+            const chunks = [...(yield* Stream.runCollect(llm.stream(asked)))]
+            const last = chunks.at(-1)
+            expect(chunks[0]?._tag).toBe("Started")
+            expect(chunks.filter(({ _tag }) => _tag === "Started" || _tag === "Finished")).toHaveLength(2)
+            const { attempts: told, requestId: _first, ...expected } = whole
+            const {
+              attempts: streamed,
+              requestId: _second,
+              ...given
+            } = last?._tag === "Finished" ? last.response : whole
+            expect(last?._tag).toBe("Finished")
+            expect(given).toEqual(expected)
+            expect(streamed).toHaveLength(told.length)
+            const text = chunks.map((chunk) => (chunk._tag === "Text" ? chunk.text : "")).join("")
+            expect(text).toBe(Llm.text(whole))
+            const json = chunks.map((chunk) => (chunk._tag === "ToolInput" ? chunk.json : "")).join("")
+            const [call] = Llm.toolCalls(whole)
+            expect(json === "" ? undefined : JSON.parse(json)).toEqual(call?.input)
+          }
+        }),
+    )
+
+    it.effect("each run of a stream is an answer of its own, and one that is left early leaves nothing behind", () =>
+      Effect.gen(function* () {
+        const stream = (yield* LlmClient).stream(plain)
+        const first = yield* Stream.runCollect(Stream.take(stream, 1))
+        const second = yield* Stream.runCollect(stream)
+        expect([...first].map(({ _tag }) => _tag)).toEqual(["Started"])
+        expect([...second].at(-1)?._tag).toBe("Finished")
       }),
     )
 
     it.effect("has an address without credentials, or none", () =>
       Effect.gen(function* () {
         const { baseUrl } = yield* LlmClient
-        expect(baseUrl === null || /^http:\/\/127\.0\.0\.1:\d+$/.test(baseUrl)).toBe(true)
+        expect(baseUrl === null || /^http:\/\/127\.0\.0\.1:\d+(?:\/v1)?$/.test(baseUrl)).toBe(true)
         expect(JSON.stringify(baseUrl)).not.toContain(KEY)
       }),
     )

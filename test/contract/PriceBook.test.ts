@@ -8,6 +8,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as GenaiPrices from "../../layers/GenaiPrices.js"
+import * as PriceBookFound from "../../layers/PriceBookFound.js"
 import * as PriceBookTable from "../../layers/PriceBookTable.js"
 import * as PriceOverlay from "../../layers/PriceOverlay.js"
 import { PriceBook } from "../../services/PriceBook.js"
@@ -129,8 +130,14 @@ it.layer(NodeContext.layer)("PriceBookTable", (it) => {
       const book = yield* PriceBook
       const models = sdkModels()
       expect(models.length).toBeGreaterThan(15)
-      const unpriced = models.filter((model) => Option.isNone(book.unsafePriceOf("anthropic", model, NOW)))
+      const unpricedOf = (ids: ReadonlyArray<string>) =>
+        ids.filter((model) => Option.isNone(book.unsafePriceOf("anthropic", model, NOW)))
+      const unpriced = unpricedOf(models)
       expect([...unpriced].sort()).toEqual(models.filter((model) => PriceOverlay.UNPRICED.includes(model)).sort())
+      expect(unpricedOf(["claude-sonnet-6", "claude-opus-5-6", "claude-haiku-5-5-preview"])).toHaveLength(3)
+      expect(book.unpriced).toEqual(PriceOverlay.UNPRICED.map((model) => ({ provider: "anthropic", model })))
+      for (const { provider, model } of book.unpriced)
+        expect(Option.isNone(book.unsafePriceOf(provider, model, NOW)), model).toBe(true)
     }).pipe(Effect.provide(listed)),
   )
 
@@ -155,7 +162,9 @@ it.layer(NodeContext.layer)("PriceBookTable", (it) => {
       ]
       for (const [model, expected] of list) {
         const rates = Option.map(book.unsafePriceOf("anthropic", model, NOW), ({ rates: at }) =>
-          [at.uncachedInput, at.output, at.cacheWrite5m, at.cacheWrite1h, at.cacheRead].map((pico) => pico / 1e6),
+          [at.uncachedInput, at.output, at.cacheWrite5m, at.cacheWrite1h, at.cacheRead].map(
+            (pico) => (pico ?? Number.NaN) / 1e6,
+          ),
         )
         expect(rates, model).toEqual(Option.some(expected))
       }
@@ -231,6 +240,27 @@ it.layer(NodeContext.layer)("PriceBookTable", (it) => {
         Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["RUNLEDGER_PRICES", file]]))),
       )
       expect(usd(cost)).toBe(1)
+    }),
+  )
+
+  it.scoped("without a name the file beside the database is the user's, when it is there; a name goes before it", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* fs.makeTempDirectoryScoped()
+      const named = `${folder}/named.yaml`
+      const costFrom = (file: Option.Option<string>) =>
+        costOf("house-model", usage(1_000_000, 0)).pipe(
+          Effect.provide(PriceBookFound.layer(file)),
+          Effect.withConfigProvider(
+            ConfigProvider.fromMap(new Map([["TELEMETRY_DB_PATH", `${folder}/telemetry.sqlite`]])),
+          ),
+        )
+      expect((yield* costFrom(Option.none())).status).toBe("unpriced")
+      yield* fs.writeFileString(`${folder}/prices.yaml`, "prices: [{ model: house-model, input: 2, output: 1 }]")
+      yield* fs.writeFileString(named, "prices: [{ model: house-model, input: 3, output: 1 }]")
+      expect(usd(yield* costFrom(Option.none()))).toBe(2)
+      expect(usd(yield* costFrom(Option.some(named)))).toBe(3)
+      expect(yield* Effect.flip(costFrom(Option.some(`${folder}/gone.yaml`)))).toMatchObject({ _tag: "PriceFileError" })
     }),
   )
 })

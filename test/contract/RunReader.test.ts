@@ -17,6 +17,7 @@ import * as RunReaderHttp from "../../layers/RunReaderHttp.js"
 import * as RunStoreSql from "../../layers/RunStoreSql.js"
 import { RunReader } from "../../services/RunReader.js"
 import { RunStore } from "../../services/RunStore.js"
+import type { CallRecord } from "../../src/domain/CallRecord.js"
 import { Operation } from "../../src/domain/Operation.js"
 import * as Project from "../../src/domain/Project.js"
 import type { RunFilter, RunRecord } from "../../src/domain/Run.js"
@@ -132,6 +133,41 @@ describe.each([
         expect(yield* count({ job_type: "nothing" })).toBe(0)
       }),
     ),
+  )
+
+  it.scopedLive(
+    "gives calls that bear their own cost, newest first, of a run and all below it, and keeps to filters",
+    () =>
+      reading(
+        Effect.gen(function* () {
+          const reader = yield* RunReader
+          const calls = (filter: RunFilter, under?: string) =>
+            Effect.map(Stream.runCollect(reader.calls(filter, under)), Chunk.toReadonlyArray)
+          const ids = (all: ReadonlyArray<CallRecord>) => all.map(({ run_id }) => run_id)
+          const every = yield* calls({})
+          expect(ids(every)).toEqual([
+            ...["failed", "unpriced", "simulated", "priced"].map((id) => `run-002-llm-${id}`),
+            ...["failed", "unpriced", "simulated", "priced"].map((id) => `run-001-llm-${id}`),
+          ])
+          expect(every.at(-1)).toMatchObject({
+            parent_run_id: "run-001",
+            status: "success",
+            start_time: "2026-01-01T12:00:02.000Z",
+            git_repo: "https://github.com/acme/widget",
+            git_branch: null,
+            git_commit_hash: "a".repeat(40),
+            metrics_json: { cost_nanousd: 49_500_000, cost_status: "priced" },
+            context_json: { call_id: "priced", model: RecordedRuns.MODEL, worker: "W2.FactsBuilder" },
+          })
+          expect(ids(yield* calls({}, "run-001"))).toEqual(ids(every).slice(4))
+          expect(ids(yield* calls({}, "run-001-llm-priced"))).toEqual(["run-001-llm-priced"])
+          expect(yield* calls({}, "run-001:W2.FactsBuilder:1")).toEqual([])
+          expect(yield* calls({}, "nobody")).toEqual([])
+          expect(ids(yield* calls({ status: "failure" }, "run-002"))).toEqual(["run-002-llm-failed"])
+          expect(yield* calls({ start_time_from: "2026-01-02T00:00:00.000Z" })).toHaveLength(4)
+          expect(yield* calls({ job_type: "worker", model: RecordedRuns.MODEL })).toHaveLength(8)
+        }),
+      ),
   )
 
   it.scopedLive("gives a run by event id and by run id, and none for a stranger", () =>

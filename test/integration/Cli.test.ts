@@ -113,7 +113,7 @@ describe("bad input", () => {
         [["launch", project, "--config", "nowhere.yaml"], ["There is no run config nowhere.yaml"]],
         [
           ["launch", project, "--provider", "openai"],
-          ["later release", "--provider anthropic, sandbox or replay"],
+          ["OPENAI_API_KEY", "OPENAI_BASE_URL", "--provider sandbox"],
         ],
         [
           ["launch", project, "--provider", "anthropic"],

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs"
+import * as nodePath from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { beforeAll, describe, expect, it } from "@effect/vitest"
@@ -65,25 +66,47 @@ describe("launch", () => {
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 
-  it.scopedLive("the live layer pointed at the sandbox gives the same drafts, and its cost still says simulated", () =>
+  const KEY = "dummy-key-of-mine"
+  it.scopedLive.each([
+    {
+      provider: "anthropic",
+      flags: [],
+      env: (url: string) => ({ ANTHROPIC_API_KEY: KEY, ANTHROPIC_BASE_URL: url }),
+    },
+    {
+      provider: "openai",
+      flags: ["--provider", "openai", "--model", "gpt-4o"],
+      env: (url: string) => ({ OPENAI_API_KEY: KEY, OPENAI_BASE_URL: `${url}/v1` }),
+    },
+    {
+      provider: "openai without a key",
+      flags: ["--provider", "openai", "--model", "gpt-4o-mini"],
+      env: (url: string) => ({ OPENAI_BASE_URL: `${url}/v1` }),
+    },
+  ])("the live layer of $provider at the sandbox gives other drafts, or does not say simulated", ({ env, flags }) =>
     Effect.gen(function* () {
       const { cwd, project, path } = yield* Runledger.workplace
       const sandbox = yield* Runledger.listening(["sandbox"], { cwd })
       const viaSandbox = yield* Runledger.resultOf(
         yield* Runledger.run(["launch", project, "--offline", "--json", "--runs-dir", "a"], { cwd }),
       )
-      const ended = yield* Runledger.run(["launch", project, "--offline", "--json", "--runs-dir", "b"], {
+      const ended = yield* Runledger.run(["launch", project, "--offline", "--json", "--runs-dir", "b", ...flags], {
         cwd,
-        env: { ANTHROPIC_API_KEY: "dummy-key-of-mine", ANTHROPIC_BASE_URL: sandbox.url },
+        env: env(sandbox.url),
       })
       expect(ended.stderr).toContain("Estimate")
-      expect(ended.stderr).not.toContain("dummy-key-of-mine")
+      expect(ended.stderr).not.toContain(KEY)
       const viaLive = yield* Runledger.resultOf(ended)
-      expect(viaLive).toMatchObject({ status: "success", cost_status: "simulated", cost_usd: viaSandbox.cost_usd })
+      expect(viaLive).toMatchObject({ status: "success", cost_status: "simulated", calls: viaSandbox.calls })
+      if (flags.length === 0) expect(viaLive.cost_usd).toBe(viaSandbox.cost_usd)
       expect(yield* Runledger.draftsOf(path(viaLive.run_dir))).toEqual(
         yield* Runledger.draftsOf(path(viaSandbox.run_dir)),
       )
-      expect(sandbox.output()).not.toContain("dummy-key-of-mine")
+      const calls = (yield* Runledger.eventsOf(path(viaLive.run_dir))).filter(
+        ({ type }) => type === "LLM_CALL_FINISHED",
+      )
+      for (const { payload } of calls) expect(payload).toMatchObject({ provider: "sandbox", cost_status: "simulated" })
+      expect(sandbox.output()).not.toContain(KEY)
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 
@@ -130,6 +153,32 @@ describe("a provider that misbehaves", () => {
       const allowed = () => Runledger.run([...args, "--allow-partial"], { cwd, env })
       return { cwd, ended, result, failures, drafts, allowed }
     })
+
+  it.scopedLive(
+    "an overloaded provider with a fallback: every call is answered by the other model, priced as that one",
+    () =>
+      Effect.gen(function* () {
+        const fallback = [{ model: "claude-haiku-4-5" }]
+        const { result, failures, cwd } = yield* launchWith(
+          "529,ok,529,ok,529,ok,529,ok,529,ok,529,ok,529,ok,529,ok,529,ok",
+          {
+            llm: { max_retries: 0, max_concurrency: 1, fallback },
+          },
+        )
+        expect([result.status, failures]).toEqual(["success", []])
+        const events = yield* Runledger.eventsOf(nodePath.join(cwd, result.run_dir))
+        const ends = events.flatMap((event) => (event.type === "LLM_CALL_FINISHED" ? [event.payload] : []))
+        expect(ends[0]).toMatchObject({
+          response_model: "claude-haiku-4-5",
+          attempts: [
+            { n: 1, model: "claude-sonnet-4-5", http_status: 529, error_class: "Overloaded" },
+            { n: 2, model: "claude-haiku-4-5", http_status: 200, error_class: null },
+          ],
+        })
+        expect(ends[0]?.price_id).toContain("haiku-4-5")
+        expect(ends.map(({ attempts }) => attempts?.length)).toEqual(ends.map(() => 2))
+      }).pipe(Effect.provide(NodeContext.layer)),
+  )
 
   it.scopedLive.each([
     ["401*", "Authentication", "ANTHROPIC_API_KEY"],

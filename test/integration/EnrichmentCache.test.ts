@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as BudgetUnlimited from "../../layers/BudgetUnlimited.js"
 import * as CurrentRunFolder from "../../layers/CurrentRunFolder.js"
 import * as IdGeneratorLive from "../../layers/IdGeneratorLive.js"
@@ -64,6 +65,7 @@ const enrichIn = (runsDir: string, runId: string, source: AnswerSource) =>
           Ref.update(calls, (n) => n + 1),
           answerTo(request, source),
         ),
+      stream: () => Stream.dieMessage("Enrichment does not stream"),
     }
     const settings = Schema.decodeSync(LlmSettings)({})
     const asking = {

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, vi } from "vitest"
 import * as DailyServer from "../../src/examples/DailyServer.js"
 import * as Offline from "../../src/examples/Offline.js"
 import * as Program from "../../src/examples/Program.js"
+import * as Streaming from "../../src/examples/Streaming.js"
 import * as WithoutEffect from "../../src/examples/WithoutEffect.js"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import * as LiveServer from "../support/LiveServer.js"
@@ -38,6 +39,24 @@ const place = Effect.gen(function* () {
 })
 
 const created = (server: OpsRecorder.OpsRecorder) => server.applied.filter(({ op }) => op === "create")
+
+it.scopedLive("the streaming example records the whole answer, and the one that was left early", () =>
+  Effect.gen(function* () {
+    const { fs, path, runsDir, settings } = yield* place
+    const { cost, firstWords } = yield* Streaming.main.pipe(
+      Effect.withConfigProvider(ConfigProvider.fromMap(settings)),
+      Effect.withConsole({ ...(yield* Effect.console), log: () => Effect.void }),
+    )
+    expect(cost).toMatchObject({ _tag: "Some", value: { status: "simulated" } })
+    expect(firstWords).not.toBe("")
+    const [runId = ""] = yield* fs.readDirectory(runsDir)
+    const log = yield* fs.readFileString(path.join(runsDir, runId, "events.ndjson"))
+    expect(log.match(/"stream":true/g)).toHaveLength(2)
+    expect(log.match(/"type":"LLM_CALL_FINISHED"/g)).toHaveLength(1)
+    expect(log.match(/"error_class":"Interrupted".*"type":"LLM_CALL_FAILED"/g)).toHaveLength(1)
+    expect(log).toContain('"usage_source":"lower_bound"')
+  }).pipe(Effect.provide(NodeContext.layer)),
+)
 
 it.scopedLive("the Effect example records its run and both calls, in one trace", () =>
   Effect.gen(function* () {
@@ -113,9 +132,6 @@ const runExample = (name: string, env: Readonly<Record<string, string>>): Effect
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-const rowsOf = (url: string, query: string) =>
-  Effect.map(LiveServer.ask(`${url}/api/v1/runs?${query}`), ({ json }) => json)
-
 it.scopedLive("a script that ends at once loses a row, or leaves its run open", () =>
   Effect.gen(function* () {
     const { server, runsDir, env } = yield* surroundings
@@ -123,8 +139,10 @@ it.scopedLive("a script that ends at once loses a row, or leaves its run open", 
     expect(ended).toMatchObject({ code: 0, stdout: "A ledger never forgets.\n" })
     const [run] = yield* runsIn(runsDir)
     expect(run).toMatchObject({ first: "RUN_CREATED", last: "RUN_COMPLETED", problems: [], isLocked: false })
-    expect(yield* rowsOf(server.url, `run_id=${run?.name}`)).toMatchObject([{ job_type: "haiku", status: "success" }])
-    expect(yield* rowsOf(server.url, `parent_run_id=${run?.name}`)).toMatchObject([
+    expect(yield* LiveServer.rows(server.url, `run_id=${run?.name}`)).toMatchObject([
+      { job_type: "haiku", status: "success" },
+    ])
+    expect(yield* LiveServer.rows(server.url, `parent_run_id=${run?.name}`)).toMatchObject([
       { job_type: "llm_call", status: "success", metrics_json: { total_tokens: 4500, api_cost_usd: 0.0495 } },
     ])
   }),
@@ -138,7 +156,7 @@ it.scopedLive("a script whose model fails loses the failure, or hides it", () =>
     expect(ended.code).toBe(1)
     const [run] = yield* runsIn(runsDir)
     expect(run).toMatchObject({ last: "RUN_FAILED", problems: [], isLocked: false })
-    const failures = yield* rowsOf(server.url, "status=failure")
+    const failures = yield* LiveServer.rows(server.url, "status=failure")
     expect(failures).toMatchObject([{ job_type: "llm_call" }, { job_type: "haiku", run_id: run?.name }])
   }),
 )
@@ -152,7 +170,7 @@ it.scopedLive("the pool's workers are not one tree under its run, or share a log
     expect(runs).toHaveLength(4)
     for (const run of runs)
       expect(run).toMatchObject({ first: "RUN_CREATED", last: "RUN_COMPLETED", problems: [], isLocked: false })
-    const [pool] = yield* rowsOf(server.url, "job_type=pool")
+    const [pool] = yield* LiveServer.rows(server.url, "job_type=pool")
     const { json: tree } = yield* LiveServer.ask(`${server.url}/api/v1/runs/${pool.run_id}/tree`)
     expect(tree).toMatchObject({
       run: { job_type: "pool", status: "success" },
@@ -194,7 +212,7 @@ it.scopedLive("the server's calls of two days stand under one run, or its reques
     expect(days.size).toBe(2)
     for (const run of runs) {
       expect(run).toMatchObject({ first: "RUN_CREATED", last: "RUN_COMPLETED", problems: [], isLocked: false })
-      const [row] = yield* rowsOf(server.url, `run_id=${run.name}`)
+      const [row] = yield* LiveServer.rows(server.url, `run_id=${run.name}`)
       expect(row).toMatchObject({ job_type: "server", status: "success" })
       const { json: tree } = yield* LiveServer.ask(`${server.url}/api/v1/runs/${run.name}/tree`)
       expect(tree.totals.calls).toBe(run.calls.length)

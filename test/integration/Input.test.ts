@@ -78,7 +78,7 @@ describe("Input", () => {
       }).pipe(Effect.provide(platform)),
   )
 
-  it.scopedLive("a folder's commit counts only at the work tree's root; elsewhere its content stands for it", () =>
+  it.scopedLive("a folder is known by its commit at the work tree's root; elsewhere its content stands for it", () =>
     Effect.gen(function* () {
       const { folder, second } = yield* repository
       const root = yield* Input.identify({ target: folder })
@@ -88,13 +88,81 @@ describe("Input", () => {
         sha: second,
         shaSource: "git",
         branch: "main",
-        commitAuthor: "A",
+        checkout: { repo: null, branch: "main", commit: second, author: "A", isDirty: false },
       })
       const inner = yield* Input.identify({ target: `${folder}/src` })
       expect(inner).toMatchObject({ product: "src", shaSource: "content", repoUrl: null, branch: null })
+      expect(inner.checkout).toMatchObject({ branch: "main", commit: second })
       const again = yield* Input.identify({ target: `${folder}/src` })
       expect(again.sha).toBe(inner.sha)
       expect((yield* Input.identify({ target: folder, productName: "Mine" })).product).toBe("Mine")
+    }).pipe(Effect.provide(platform)),
+  )
+
+  it.scopedLive(
+    "a checkout is recorded without the credentials of its remote, and says when it is dirty or on no branch",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const { folder, first } = yield* repository
+        const recorded = Effect.map(Input.identify({ target: folder }), ({ checkout }) => checkout)
+        yield* git(folder, "remote", "add", "origin", "https://user:hunter2@github.com/acme/widget.git")
+        expect((yield* recorded)?.repo).toBe("https://github.com/acme/widget.git")
+        yield* git(folder, "remote", "set-url", "origin", "git@github.com:acme/widget.git")
+        expect((yield* recorded)?.repo).toBe("https://github.com/acme/widget.git")
+        yield* fs.writeFileString(`${folder}/untracked.md`, "Nobody's.\n")
+        expect((yield* recorded)?.isDirty).toBe(false)
+        yield* fs.writeFileString(`${folder}/SECOND.md`, "Changed.\n")
+        expect((yield* recorded)?.isDirty).toBe(true)
+        yield* git(folder, "add", ".")
+        expect((yield* recorded)?.isDirty).toBe(true)
+        yield* git(folder, "checkout", "-q", "--force", "--detach", first)
+        expect(yield* recorded).toMatchObject({ branch: null, commit: first, isDirty: false })
+        const named = yield* Input.identify({ target: folder, ref: "v1" })
+        expect(named.checkout).toMatchObject({
+          repo: "https://github.com/acme/widget.git",
+          commit: first,
+          branch: null,
+        })
+        const shallow = `${folder}-shallow`
+        yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(shallow, { recursive: true })))
+        yield* git(folder, "clone", "-q", "--depth=1", "-b", "main", `file://${folder}`, shallow)
+        expect((yield* Input.identify({ target: shallow })).checkout).toMatchObject({ branch: "main", isDirty: false })
+      }).pipe(Effect.provide(platform)),
+  )
+
+  it.scopedLive("a folder that no commit has, or that git does not know, has no checkout", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { folder } = yield* repository
+      yield* fs.makeDirectory(`${folder}/ignored`)
+      yield* fs.writeFileString(`${folder}/ignored/a.md`, "A.\n")
+      expect((yield* Input.identify({ target: `${folder}/ignored` })).checkout).toBeNull()
+      const plain = yield* folderWith({ "a.md": "A." })
+      expect((yield* Input.identify({ target: plain })).checkout).toBeNull()
+      const unborn = yield* folderWith({ "a.md": "A." })
+      yield* git(unborn, "init", "-q")
+      expect((yield* Input.identify({ target: unborn })).checkout).toBeNull()
+    }).pipe(Effect.provide(platform)),
+  )
+
+  it.scopedLive("telling whether a checkout is dirty runs no program that it names", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { folder } = yield* repository
+      const trap = `${folder}/.git/sprung`
+      yield* fs.writeFileString(`${folder}/.gitattributes`, "* filter=trap diff=trap\n")
+      for (const setting of ["filter.trap.clean", "filter.trap.process", "diff.trap.textconv", "core.fsmonitor"]) {
+        yield* git(folder, "config", setting, `touch ${trap}; cat`)
+      }
+      yield* fs.writeFileString(`${folder}/SECOND.md`, "Second!\n")
+      expect((yield* Input.identify({ target: folder })).checkout?.isDirty).toBe(true)
+      expect(yield* fs.exists(trap)).toBe(false)
+      // The trap is one: without the guards it springs.
+      yield* Effect.ignore(git(folder, "status", "--porcelain"))
+      expect(yield* fs.exists(trap)).toBe(true)
+      yield* git(folder, "config", "filter.a=b.clean", "cat")
+      expect((yield* Input.identify({ target: folder })).checkout?.isDirty).toBeNull()
     }).pipe(Effect.provide(platform)),
   )
 
@@ -104,7 +172,8 @@ describe("Input", () => {
       const { folder, first, second } = yield* repository
       const target = `file://${folder}`
       const head = yield* Input.identify({ target })
-      expect(head).toMatchObject({ kind: "git", sha: second, shaSource: "git" })
+      expect(head).toMatchObject({ kind: "git", sha: second, shaSource: "git", branch: "main" })
+      expect(head.checkout).toMatchObject({ repo: target, branch: "main", commit: second, isDirty: false })
       expect(Redacted.isRedacted(head.source._tag === "Clone" ? head.source.url : "")).toBe(true)
       for (const ref of ["v1", first]) {
         const identity = yield* Input.identify({ target, ref })

@@ -11,7 +11,7 @@ import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import * as IdGeneratorLive from "../../layers/IdGeneratorLive.js"
 import * as LlmClientAnthropic from "../../layers/LlmClientAnthropic.js"
 import type { EventLog } from "../../services/EventLog.js"
-import { LlmClient, type LlmClientService } from "../../services/LlmClient.js"
+import { LlmClient, type LlmClientService, streamOf } from "../../services/LlmClient.js"
 import { PriceBook } from "../../services/PriceBook.js"
 import type { Price } from "../../src/domain/Cost.js"
 import { ChainedEvent } from "../../src/domain/Event.js"
@@ -33,7 +33,7 @@ import {
 } from "../support/RecordedProgram.js"
 
 const stub = (generate: LlmClientService["generate"]) =>
-  Layer.succeed(LlmClient, { provider: "anthropic", baseUrl: null, generate })
+  Layer.succeed(LlmClient, { provider: "anthropic", baseUrl: null, generate, stream: streamOf(generate) })
 
 const failedPayload = (generateOnce: LlmClientService["generate"]) => ended(generateOnce, generateStub)
 
@@ -53,7 +53,12 @@ const ended = <A, E>(generateOnce: LlmClientService["generate"], use: Effect.Eff
   )
 
 const generateStub = Effect.flatMap(LlmSpan, (llm) => llm.generate(request, { callId: "test_call" }))
-const noPrices = Layer.succeed(PriceBook, { unsafePriceOf: () => Option.none() })
+const noPrices = Layer.succeed(PriceBook, {
+  unsafePriceOf: () => Option.none(),
+  listed: [],
+  unpriced: [],
+  readOn: "2026-01-01",
+})
 
 it.live("a defect inside a call is recorded as a defect, and stays one", () =>
   Effect.gen(function* () {
@@ -108,6 +113,9 @@ it.live("an answer of another model is never priced as the one that was asked", 
     }
     const prices = Layer.succeed(PriceBook, {
       unsafePriceOf: (_, model) => (model === request.model ? Option.some(known) : Option.none()),
+      listed: [],
+      unpriced: [],
+      readOn: "2026-01-01",
     })
     const costOf = (model: string | null) =>
       Effect.map(generateStub, ({ cost }) => cost.status).pipe(
@@ -122,6 +130,53 @@ it.live("an answer of another model is never priced as the one that was asked", 
     expect(yield* costOf(null)).toBe("priced")
     expect(yield* costOf(`${request.model}-20250929`)).toBe("priced")
     expect(yield* costOf("its-unknown-sibling")).toBe("unpriced")
+  }),
+)
+
+it.live("a call that used what its price does not know is written as free, or nobody learns what it was", () =>
+  Effect.gen(function* () {
+    const plain: Price = {
+      priceId: "known",
+      effectiveFrom: null,
+      rates: { uncachedInput: 1000, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 1000 },
+      tiers: [],
+      serverTools: { web_search: 10_000_000_000 },
+    }
+    const prices = Layer.succeed(PriceBook, {
+      unsafePriceOf: () => Option.some(plain),
+      listed: [],
+      unpriced: [],
+      readOn: "2026-01-01",
+    })
+    const writtenOf = (more: Partial<Usage.Usage>) => {
+      const usage: Usage.Usage = { ...Usage.none, uncachedInput: 1000, output: 1, source: "provider", ...more }
+      return Effect.zipRight(generateStub, events).pipe(
+        Effect.map(([, closed]) => closed),
+        Effect.provide(LlmSpan.layer.pipe(Layer.provide(stub(() => Effect.succeed({ ...answer(null), usage }))))),
+        Effect.provide(
+          Recorder.layer.pipe(
+            Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, IdGeneratorLive.layer, prices)),
+            Layer.provideMerge(detached),
+          ),
+        ),
+      )
+    }
+    const priority = yield* writtenOf({ serviceTier: "priority", audioInput: 0 })
+    expect(priority?.payload).toMatchObject({
+      cost_status: "unpriced",
+      cost_nanousd: null,
+      unpriced_reason: 'known has no multiplier for the service tier "priority"',
+      token_usage: { input_tokens: 1000, service_tier: "priority", audio_input_tokens: 0 },
+    })
+    const searched = yield* writtenOf({ serverTools: { web_search: 2 } })
+    expect(searched?.payload).toMatchObject({
+      cost_status: "priced",
+      cost_nanousd: 20_001_001,
+      cost_breakdown: { uncached_input: 1000, output: 1, server_tools: 20_000_000 },
+      token_usage: { server_tool_requests: { web_search: 2 } },
+    })
+    expect(searched?.payload).not.toHaveProperty("unpriced_reason")
+    expect([priority, searched].map((event) => Schema.is(ChainedEvent)(event))).toEqual([true, true])
   }),
 )
 

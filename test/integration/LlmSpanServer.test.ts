@@ -4,8 +4,10 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as RunStoreSql from "../../layers/RunStoreSql.js"
 import { RunRecord } from "../../src/domain/Run.js"
+import { StatsGroup } from "../../src/domain/Stats.js"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import * as Server from "../../src/server/Server.js"
 import * as ServerSettings from "../../src/server/ServerSettings.js"
@@ -21,6 +23,8 @@ const places = Effect.gen(function* () {
   const server = yield* Server.serve({ ...ServerSettings.defaults, port: 0 }).pipe(Effect.provide(store))
   return { url: server.url, runsDir: `${folder}/runs` }
 }).pipe(Effect.provide(NodeFileSystem.layer))
+
+const decodeStats = Schema.decodeUnknown(Schema.Array(StatsGroup))
 
 const decodeRows = Schema.decodeUnknown(Schema.Array(RunRecord))
 
@@ -72,6 +76,25 @@ it.scopedLive("T22 a provider that answers 500 leaves a failure row with its att
       },
     ])
     expect(yield* rows(url, "run_id=run-001")).toMatchObject([{ status: "failure" }])
+  }),
+)
+
+it.scopedLive("a stream's time to its first token is in its row and in the server's statistics", () =>
+  Effect.gen(function* () {
+    const { url, runsDir } = yield* places
+    const sandbox = yield* Sandbox.serve({ faults: "drip:30" })
+    yield* launch(Effect.flatMap(LlmSpan, (llm) => Stream.runDrain(llm.stream(request, { callId: "test_call" })))).pipe(
+      Effect.provide(recorded(sandbox.url, url, runsDir)),
+    )
+    const [row] = yield* rows(url, "job_type=llm_call&status=success")
+    const firstToken = Number(row?.metrics_json?.["time_to_first_token_ms"])
+    expect(row).toMatchObject({ context_json: { stream: true, attempts: [{ request_id: "req_sandbox_000001" }] } })
+    expect(firstToken).toBeGreaterThan(30)
+    const stats = yield* Effect.promise(
+      async (): Promise<unknown> => (await fetch(`${url}/api/v1/stats?group_by=job_type&job_type=llm_call`)).json(),
+    )
+    const [group] = yield* decodeStats(stats)
+    expect(Math.abs(Number(group?.time_to_first_token_ms.p50) - firstToken)).toBeLessThanOrEqual(0.05 * firstToken)
   }),
 )
 

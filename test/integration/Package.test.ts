@@ -58,7 +58,7 @@ describe("the package as its users get it", () => {
   }, 60_000)
 
   it("the examples do not type-check in a strict NodeNext project of somebody else", async () => {
-    const examples = ["Program", "Offline", "WithoutEffect", "Script", "DailyServer", "WorkerPool"]
+    const examples = ["Program", "Offline", "WithoutEffect", "Script", "DailyServer", "WorkerPool", "OpenAi"]
     for (const name of examples) {
       fs.writeFileSync(path.join(home, `${name}.ts`), asReaderWrites(Repository.read(`src/examples/${name}.ts`)))
     }

@@ -16,7 +16,9 @@ import {
   platform,
   reportOf,
   sandboxed,
+  setting,
 } from "../support/Launches.js"
+import * as MessagesServer from "../support/MessagesServer.js"
 
 describe("Pipeline in trouble", () => {
   it.scopedLive(
@@ -77,6 +79,35 @@ describe("Pipeline in trouble", () => {
         expect(
           only(launched.events, "ISSUE_OPENED").some(({ payload }) => payload.message.includes("budgets.max_calls")),
         ).toBe(true)
+      }).pipe(Effect.provide(platform)),
+  )
+
+  it.scopedLive.each([
+    ["day", { max_cost_usd_per_day: 0.25 }, "budgets.max_cost_usd_per_day"],
+    ["month", { max_cost_usd_per_month: 0.25 }, "budgets.max_cost_usd_per_month"],
+    ["worker", { per_worker: { "W5.SectionWriter": 0.25 } }, "budgets.per_worker.W5.SectionWriter"],
+    ["model", { per_model: { "claude-sonnet-4-5": 0.25 } }, "budgets.per_model.claude-sonnet-4-5"],
+  ] as const)(
+    "a launch that uses up the %s's budget spends more, fails, or loses its pages; or the next launch spends again",
+    ([budget, budgets, key]) =>
+      Effect.gen(function* () {
+        const { input, runsDir } = yield* setting
+        const model = yield* MessagesServer.serve
+        const config = { enrich: false, llm: { max_concurrency: 1 }, budgets }
+        const given = { input, runsDir, answers: { url: model.url }, config }
+        const first = yield* launch({ ...given, runId: "run-001" })
+        const report = reportOf(first)
+        // Each call sets aside more than 9 cents for the longest page and uses 4.95 of them.
+        expect(report).toMatchObject({ status: "partial", calls: 4, cost_usd: 0.198, cost_status: "priced" })
+        expect(report.template_pages).toBe(report.pages - 4)
+        expect(only(first.events, "RUN_COMPLETED")[0]?.payload.status).toBe("partial")
+        expect(
+          only(first.events, "BUDGET_ALERT").map(({ payload }) => [payload.budget, payload.threshold_percent]),
+        ).toEqual([[budget, 50]])
+        expect(only(first.events, "ISSUE_OPENED").some(({ payload }) => payload.message.includes(key))).toBe(true)
+        const second = yield* launch({ ...given, runId: "run-002" })
+        expect(reportOf(second)).toMatchObject({ status: "partial", calls: 0 })
+        expect(model.requests()).toBe(4)
       }).pipe(Effect.provide(platform)),
   )
 

@@ -8,10 +8,22 @@ import * as CurrentRunFolder from "../../layers/CurrentRunFolder.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import type { IdGenerator } from "../../services/IdGenerator.js"
 import type { PriceBook } from "../../services/PriceBook.js"
+import * as CallSpan from "../../src/telemetry/CallSpan.js"
 import type { Period } from "../../src/telemetry/Period.js"
 import { RotatingRun } from "../../src/telemetry/RotatingRun.js"
 import * as WorkerSpan from "../../src/telemetry/WorkerSpan.js"
-import { ask, client, created, eventually, noon, offline, runsIn, server, temporary } from "../support/Rotations.js"
+import {
+  ask,
+  client,
+  created,
+  eventually,
+  noon,
+  offline,
+  read,
+  runsIn,
+  server,
+  temporary,
+} from "../support/Rotations.js"
 import * as WarningLog from "../support/WarningLog.js"
 
 describe("a run a day", () => {
@@ -23,17 +35,47 @@ describe("a run a day", () => {
         yield* ask("two")
         yield* TestClock.adjust("12 hours")
         yield* ask("three")
+        yield* CallSpan.record(Effect.succeed("Yes."), {
+          provider: "openai",
+          model: "gpt-4o",
+          callId: "by another SDK",
+        })
       }).pipe(Effect.provide(layer))
       const runs = yield* runsIn(runsDir)
       expect(runs).toMatchObject([
         { calls: ["one", "two"], first: "RUN_CREATED", last: "RUN_COMPLETED", problems: [], isLocked: false },
-        { calls: ["three"], first: "RUN_CREATED", last: "RUN_COMPLETED", problems: [], isLocked: false },
+        {
+          calls: ["three", "by another SDK"],
+          first: "RUN_CREATED",
+          last: "RUN_COMPLETED",
+          problems: [],
+          isLocked: false,
+        },
       ])
       expect(runs.map(({ name }) => /_launch_(.*)_noref/.exec(name)?.[1])).toEqual([
         "answers-2026-01-31",
         "answers-2026-02-01",
       ])
       for (const { events } of runs) expect(new Set(events.map((event) => event.trace_id)).size).toBe(1)
+    }),
+  )
+
+  it.scoped("a stream in flight at midnight is cut off or moved, or holds its run open after its end", () =>
+    Effect.gen(function* () {
+      const { runsDir, gate, layer } = yield* server
+      yield* Effect.gen(function* () {
+        const slow = yield* Effect.fork(read("begun on Saturday", "slow"))
+        yield* read("first")
+        yield* TestClock.adjust("13 hours")
+        yield* read("on Sunday")
+        yield* Deferred.succeed(gate, undefined)
+        expect((yield* Fiber.join(slow)).map(({ _tag }) => _tag)).toEqual(["Started", "Text", "Finished"])
+        const closed = yield* eventually(runsIn(runsDir), ([run]) => run?.isLocked === false)
+        expect(closed).toMatchObject([
+          { calls: ["first", "begun on Saturday"], last: "RUN_COMPLETED", problems: [], isLocked: false },
+          { calls: ["on Sunday"], isLocked: true },
+        ])
+      }).pipe(Effect.provide(layer))
     }),
   )
 

@@ -174,7 +174,7 @@ describe("the thread that reads", () => {
               page: { limit: 10 },
               separator: ",",
             }),
-          () => Reads.answer(db, "page", { filter: {}, page: { limit: 10 }, separator: "," }),
+          () => Reads.answer(db, "page", { filter: {}, page: { limit: 1000 }, separator: "," }),
           () => Reads.answer(db, "count", { filter: { created_after: "2000-01-01T00:00:00.000Z" } }),
           () => Reads.answer(db, "stats", { groupBy: "agent_name", filter: {} }),
           () => Reads.answer(db, "tree", { id: "root" }),

@@ -84,10 +84,11 @@ const toPatch = Schema.decodeUnknownSync(RunPatch)
 type Step = typeof step extends FastCheck.Arbitrary<infer A> ? A : never
 
 const perform = (sql: Connection.Connection, writes: ReturnType<typeof Writes.make>, one: Step) => {
-  const write = <A>(share: Writes.Share<A>) => writes.together([{ ...share, fold: (batch) => void share.fold(batch) }])
-  if ("ops" in one) return sql.withTransaction(write(Writes.applying(one.ops, {})))
+  const write = <A>(share: Writes.Share<A>) =>
+    writes.commitTogether([{ ...share, fold: (batch) => void share.fold(batch) }])
+  if ("ops" in one) return write(Writes.applying(one.ops, {}))
   if ("gone" in one) return sql.withTransaction(writes.removeRows(one.gone.map((event) => `e${event}`)))
-  return sql.withTransaction(write(Writes.patching(`e${one.patch.event}`, toPatch(one.patch.fields))))
+  return write(Writes.patching(`e${one.patch.event}`, toPatch(one.patch.fields)))
 }
 
 describe("RunStoreSql, its sums", () => {

@@ -1,6 +1,7 @@
 import { Anthropic } from "@anthropic-ai/sdk"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { OpenAI } from "openai"
 import { SANDBOX_FAULT_HEADER, SANDBOX_HEADER, SANDBOX_VERSION } from "../../src/domain/SandboxHeader.js"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import { KEY } from "../support/Sandboxed.js"
@@ -45,6 +46,68 @@ describe("Sandbox", () => {
       expect(final.stop_reason).toBe("end_turn")
       expect(final.content).toMatchObject([{ type: "text", text: "One sentence. One sentence. One sentence." }])
       expect(final.usage.output_tokens).toBeGreaterThan(5)
+    }),
+  )
+
+  it.scopedLive("its chat completions are not what the official SDK reads, at once or as a stream", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Sandbox.serve()
+      const sdk = new OpenAI({ apiKey: KEY, baseURL: `${url}/v1`, maxRetries: 0, logLevel: "off" })
+      const asked = {
+        model: "gpt-4o",
+        max_tokens: 100,
+        messages: [
+          { role: "developer" as const, content: "Be brief." },
+          { role: "user" as const, content: [{ type: "text" as const, text: "One sentence. ".repeat(20) }] },
+        ],
+      }
+      const { final, whole } = yield* Effect.promise(async () => ({
+        whole: await sdk.chat.completions.create(asked),
+        final: await sdk.chat.completions
+          .stream({ ...asked, stream_options: { include_usage: true } })
+          .finalChatCompletion(),
+      }))
+      expect(whole.choices[0]).toMatchObject({
+        message: { role: "assistant", content: "One sentence. One sentence. One sentence." },
+        finish_reason: "stop",
+      })
+      expect(final.choices[0]?.message.content).toBe(whole.choices[0]?.message.content)
+      expect(final.usage).toEqual(whole.usage)
+      expect(whole.usage?.total_tokens).toBe((whole.usage?.prompt_tokens ?? 0) + (whole.usage?.completion_tokens ?? 0))
+    }),
+  )
+
+  it.scopedLive("a chat's tool call, its result and the wanted shape are misunderstood", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Sandbox.serve()
+      const chat = (body: object) =>
+        Effect.promise(async () => {
+          const response = await fetch(`${url}/v1/chat/completions`, {
+            method: "POST",
+            body: JSON.stringify({ model: "m", ...body }),
+          })
+          expect(response.headers.get("x-request-id")).toMatch(/^req_sandbox_/)
+          expect(response.headers.get(SANDBOX_HEADER)).toBe(SANDBOX_VERSION)
+          return { status: response.status, answer: await response.json() }
+        })
+      const question = { role: "user", content: "What is the weather?" }
+      const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
+      const tools = [{ type: "function", function: { name: "get_weather", parameters } }]
+      const { answer: calling } = yield* chat({ messages: [question], tools, tool_choice: "required" })
+      const [{ message, finish_reason }] = calling.choices
+      expect(finish_reason).toBe("tool_calls")
+      expect(JSON.parse(message.tool_calls[0].function.arguments)).toEqual({ city: "What is the weather?" })
+      const result = { role: "tool", tool_call_id: message.tool_calls[0].id, content: "It is mild." }
+      const { answer: told } = yield* chat({ messages: [question, message, result], tools })
+      expect(told.choices[0].message.content).toBe("It is mild.")
+      const shape = { type: "json_schema", json_schema: { name: "weather", schema: parameters } }
+      const { answer: shaped } = yield* chat({ messages: [question], response_format: shape })
+      expect(JSON.parse(shaped.choices[0].message.content)).toEqual({ city: "What is the weather?" })
+      const { answer: refused, status } = yield* chat({ messages: [] })
+      expect(status).toBe(400)
+      expect(refused).toMatchObject({
+        error: { type: "invalid_request_error", message: expect.stringContaining("messages") },
+      })
     }),
   )
 

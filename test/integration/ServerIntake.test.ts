@@ -90,7 +90,7 @@ it.live("a few idle connections that announce large bodies keep no writer out", 
 
 it.live("a body that stands still is given up, its connection closed and its place given back", () =>
   Effect.gen(function* () {
-    const intake = Intake.make({ bytes: 2 * MIB, requests: 1, stallMillis: 100 })
+    const intake = Intake.middleware(Intake.make({ bytes: 2 * MIB, requests: 1, stallMillis: 100 }))
     const server = yield* NodeHttpServer.make(() => createServer(), { host: "127.0.0.1", port: 0 })
     const reading = RequestBody.bytes(MIB).pipe(
       Effect.map((body) => Problems.problem(200, body.byteLength)),

@@ -18,7 +18,9 @@ const token = Option.some(Redacted.make(TOKEN))
 
 const ask = (url: string, secret: Option.Option<Redacted.Redacted<string>> = token) =>
   Effect.flatMap(HttpClient.HttpClient, (client) =>
-    Post.make(client, { url: `${url}/api/v1/ops`, token: secret, timeout: "20 seconds" })('{"ops":[],"client":{}}'),
+    Post.make(client, { url: `${url}/api/v1/ops`, token: secret, timeout: "20 seconds" })(
+      new TextEncoder().encode('{"ops":[],"client":{}}'),
+    ),
   ).pipe(Effect.provide(FetchHttpClient.layer))
 
 describe("TelemetryHttp: answers", () => {

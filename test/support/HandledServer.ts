@@ -1,4 +1,10 @@
-import { createServer, type RequestListener, type Server } from "node:http"
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
@@ -22,3 +28,25 @@ export const serve = (handler: RequestListener): Effect.Effect<string, never, Sc
       return `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
     },
   )
+
+/** A request as it came. */
+export interface Seen {
+  readonly headers: IncomingHttpHeaders
+  readonly body: unknown
+  readonly path: string | undefined
+}
+
+/** A server of JSON requests that notes what it is asked and answers as told. */
+export const answering = (answer: (response: ServerResponse) => void) =>
+  Effect.gen(function* () {
+    const seen: Array<Seen> = []
+    const url = yield* serve((incoming, response) => {
+      const chunks: Array<Buffer> = []
+      incoming.on("data", (chunk: Buffer) => chunks.push(chunk))
+      incoming.on("end", () => {
+        seen.push({ headers: incoming.headers, body: JSON.parse(Buffer.concat(chunks).toString()), path: incoming.url })
+        answer(response)
+      })
+    })
+    return { url, seen }
+  })

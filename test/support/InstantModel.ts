@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { LlmClient } from "../../services/LlmClient.js"
+import { LlmClient, type LlmClientService, streamOf } from "../../services/LlmClient.js"
 import type { LlmRequest, LlmResponse } from "../../src/domain/Llm.js"
 import * as Usage from "../../src/domain/Usage.js"
 
@@ -27,8 +27,7 @@ const answer = ({ messages }: LlmRequest): LlmResponse => ({
 
 /** A model that answers at once and takes no time of its own, so that only the recording is measured; `during` happens in each call. */
 export const layer = (during: Effect.Effect<void> = Effect.void): Layer.Layer<LlmClient> =>
-  Layer.succeed(LlmClient, {
-    provider: "anthropic",
-    baseUrl: "http://127.0.0.1:9",
-    generate: (asked) => Effect.as(during, answer(asked)),
+  Layer.sync(LlmClient, () => {
+    const generate: LlmClientService["generate"] = (asked) => Effect.as(during, answer(asked))
+    return { provider: "anthropic", baseUrl: "http://127.0.0.1:9", generate, stream: streamOf(generate) }
   })

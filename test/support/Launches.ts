@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as BudgetPerRun from "../../layers/BudgetPerRun.js"
+import * as BudgetLedger from "../../layers/BudgetLedger.js"
 import * as CurrentRunFolder from "../../layers/CurrentRunFolder.js"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as EvidenceStoreFiles from "../../layers/EvidenceStoreFiles.js"
@@ -18,6 +18,7 @@ import * as PriceBookTable from "../../layers/PriceBookTable.js"
 import * as TelemetryOffline from "../../layers/TelemetryOffline.js"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EventLog } from "../../services/EventLog.js"
+import * as BudgetLimits from "../../src/domain/BudgetLimits.js"
 import type { ChainedEvent, EventType } from "../../src/domain/Event.js"
 import { GENESIS_HASH } from "../../src/domain/Ids.js"
 import { RunConfig, type RunConfigWire } from "../../src/domain/RunConfig.js"
@@ -144,11 +145,6 @@ const layers = (options: LaunchOptions, config: RunConfig) => {
       }),
     ),
   )
-  const limits = {
-    maxCostUsd: budgets.max_cost_usd,
-    maxCalls: budgets.max_calls,
-    maxTokens: budgets.max_tokens,
-  }
   return client(options, config).pipe(
     Layer.provideMerge(Recorder.layer),
     Layer.provideMerge(
@@ -157,7 +153,7 @@ const layers = (options: LaunchOptions, config: RunConfig) => {
         TelemetryOffline.layer,
         IdGeneratorLive.layer,
         PriceBookTable.layer({}),
-        BudgetPerRun.layer(limits),
+        Layer.orDie(BudgetLedger.layer({ ...BudgetLimits.ofConfig(budgets), runsDir: options.runsDir })),
       ),
     ),
   )

@@ -94,3 +94,6 @@ export const serveOver = (change: (store: RunStoreService) => Partial<RunStoreSe
       Effect.provideService(RunStore, { ...real, ...change(real) }),
     )
   })
+
+/** The rows that a server gives for a query. */
+export const rows = (url: string, query: string) => Effect.map(ask(`${url}/api/v1/runs?${query}`), ({ json }) => json)

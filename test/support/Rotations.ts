@@ -9,8 +9,8 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as EventLogNdjson from "../../layers/EventLogNdjson.js"
 import * as Runledger from "../../layers/Runledger.js"
-import { LlmClient } from "../../services/LlmClient.js"
-import type { LlmResponse } from "../../src/domain/Llm.js"
+import { LlmClient, type LlmClientService, streamOf } from "../../services/LlmClient.js"
+import type { LlmRequest, LlmResponse } from "../../src/domain/Llm.js"
 import * as Usage from "../../src/domain/Usage.js"
 import { LlmSpan } from "../../src/telemetry/LlmSpan.js"
 import type { Period } from "../../src/telemetry/Period.js"
@@ -31,19 +31,26 @@ const answer: LlmResponse = {
 
 /** A model that answers at once, apart from the question `slow`, which waits for the gate. */
 export const client = (gate?: Deferred.Deferred<void>) =>
-  Layer.succeed(LlmClient, {
-    provider: "anthropic",
-    baseUrl: null,
-    generate: ({ messages: [{ content }] }) =>
-      Effect.as(content === "slow" && gate !== undefined ? Deferred.await(gate) : Effect.void, answer),
+  Layer.sync(LlmClient, () => {
+    const generate: LlmClientService["generate"] = ({ messages: [{ content }] }) =>
+      Effect.as(content === "slow" && gate !== undefined ? Deferred.await(gate) : Effect.void, answer)
+    return { provider: "anthropic", baseUrl: null, generate, stream: streamOf(generate) }
   })
 
+const asking = (content: string): LlmRequest => ({
+  model: "claude-sonnet-4-5",
+  messages: [{ role: "user", content }],
+  temperature: 0,
+  maxTokens: 200,
+})
+
 export const ask = (callId: string, content = "quick") =>
-  Effect.flatMap(LlmSpan, (llm) =>
-    llm.generate(
-      { model: "claude-sonnet-4-5", messages: [{ role: "user", content }], temperature: 0, maxTokens: 200 },
-      { callId },
-    ),
+  Effect.flatMap(LlmSpan, (llm) => llm.generate(asking(content), { callId }))
+
+/** The chunks of the same answer. */
+export const read = (callId: string, content = "quick") =>
+  Effect.flatMap(LlmSpan, (llm) => Stream.runCollect(llm.stream(asking(content), { callId }))).pipe(
+    Effect.map(Chunk.toReadonlyArray),
   )
 
 export const offline =

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as LlmClientAnthropic from "../../layers/LlmClientAnthropic.js"
+import * as LlmClientOpenAiCompatible from "../../layers/LlmClientOpenAiCompatible.js"
 import type { LlmClient } from "../../services/LlmClient.js"
 import type { LlmRequest } from "../../src/domain/Llm.js"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
@@ -31,3 +32,17 @@ export const client = (
   options: Partial<LlmClientAnthropic.LlmClientAnthropicOptions> = {},
 ): Layer.Layer<LlmClient, Sandbox.SandboxError> =>
   Layer.unwrapScoped(Effect.map(Sandbox.serve({ faults }), ({ url }) => clientAt(url, options)))
+
+/** The live chat client layer at an address that ends in `/v1`, with retries that do not wait. */
+export const chatClientAt = (
+  baseUrl: string,
+  options: Partial<LlmClientOpenAiCompatible.LlmClientOpenAiCompatibleOptions> = {},
+): Layer.Layer<LlmClient> =>
+  LlmClientOpenAiCompatible.layer({ apiKey: Redacted.make(KEY), baseUrl, retryBase: "1 millis", ...options })
+
+/** The live chat client layer against a sandbox of its own that misbehaves as told. */
+export const chatClient = (
+  faults = "",
+  options: Partial<LlmClientOpenAiCompatible.LlmClientOpenAiCompatibleOptions> = {},
+): Layer.Layer<LlmClient, Sandbox.SandboxError> =>
+  Layer.unwrapScoped(Effect.map(Sandbox.serve({ faults }), ({ url }) => chatClientAt(`${url}/v1`, options)))

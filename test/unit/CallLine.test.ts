@@ -8,6 +8,7 @@ import * as CallRow from "../../src/domain/CallRow.js"
 import * as Chain from "../../src/domain/Chain.js"
 import { type Event, LlmCallFinished, LlmCallStarted } from "../../src/domain/Event.js"
 import * as Project from "../../src/domain/Project.js"
+import type * as Usage from "../../src/domain/Usage.js"
 import * as Sample from "../support/EventSamples.js"
 
 const lineOf = (event: Event): string => Chain.link(Chain.empty, event).line.slice(0, -1)
@@ -123,6 +124,45 @@ describe("CallLine", () => {
   it("the lines of usual calls are recognised, or delivery pays for each what it paid for any", () => {
     expect(CallLine.read(lineOf(Sample.callStarted(1)))?.type).toBe("LLM_CALL_STARTED")
     expect(CallLine.read(lineOf(Sample.callFinished(1)))?.type).toBe("LLM_CALL_FINISHED")
+  })
+
+  it("the lines of calls with rare classes and words are not recognised, or not as what they say", () => {
+    const token_usage = {
+      input_tokens: 30,
+      output_tokens: 20,
+      total_tokens: 50,
+      audio_cache_read_tokens: 1,
+      audio_input_tokens: 2,
+      audio_output_tokens: 3,
+      image_cache_read_tokens: 4,
+      image_input_tokens: 5,
+      image_output_tokens: 6,
+      reasoning_tokens: 7,
+      server_tool_requests: { web_fetch: 0, web_search: 2 },
+      service_tier: "batch",
+      speed: "fast",
+      inference_geo: "us",
+      usage_doubts: ["part_above_whole", "total_differs"] as ReadonlyArray<Usage.UsageDoubt>,
+    }
+    const cost_breakdown = {
+      uncached_input: 1,
+      cache_read: 2,
+      cache_write_5m: 3,
+      cache_write_1h: 4,
+      output: 5,
+      audio_input: 6,
+      image_output: 7,
+      server_tools: 8,
+    }
+    const whole = Sample.callFinished(1)
+    if (whole.type !== "LLM_CALL_FINISHED") throw new Error("it is another event")
+    const event: Event = { ...whole, payload: { ...whole.payload, token_usage, cost_breakdown } }
+    const line = CallLine.read(lineOf(event))
+    if (line?.type !== "LLM_CALL_FINISHED") throw new Error("it is not recognised")
+    expect(JSON.parse(`${line.usage}}`)).toEqual(token_usage)
+    expect(JSON.parse(line.costBreakdown ?? "null")).toEqual(cost_breakdown)
+    const events = [Sample.runCreated(), Sample.callStarted(1), event]
+    expect(sent(recognised(events))).toEqual(sent(decoded(events)))
   })
 
   it("a line that was damaged in any one place is recognised only where it is an event still", () => {

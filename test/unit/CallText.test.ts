@@ -18,17 +18,27 @@ const usage = FastCheck.record(
     output_tokens: count,
     reasoning_tokens: count,
     total_tokens: count,
+    audio_input_tokens: count,
+    image_output_tokens: count,
+    server_tool_requests: FastCheck.dictionary(anyText, count),
+    service_tier: anyText,
+    inference_geo: anyText,
   },
   { requiredKeys: ["input_tokens", "output_tokens", "total_tokens"] },
 )
 
-const breakdown = FastCheck.record({
-  uncached_input: count,
-  cache_read: count,
-  cache_write_5m: count,
-  cache_write_1h: count,
-  output: count,
-})
+const breakdown = FastCheck.record(
+  {
+    uncached_input: count,
+    cache_read: count,
+    cache_write_5m: count,
+    cache_write_1h: count,
+    output: count,
+    audio_input: count,
+    server_tools: count,
+  },
+  { requiredKeys: ["uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output"] },
+)
 
 const attempt = FastCheck.record({
   n: count,
@@ -60,6 +70,7 @@ const finished = FastCheck.record(
     response_model: orNull(anyText),
     provider: anyText,
     time_to_first_token_ms: count,
+    unpriced_reason: anyText,
   },
   {
     requiredKeys: ["call_id", "latency_ms", "token_usage", "finish_reason", "output_hash", "attempts", "usage_source"],

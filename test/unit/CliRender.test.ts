@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as Ansi from "../../src/cli/Ansi.js"
-import * as CallRow from "../../src/cli/CallRow.js"
+import * as CostedCall from "../../src/cli/CostedCall.js"
 import * as CostGroup from "../../src/cli/CostGroup.js"
 import * as Figures from "../../src/cli/Figures.js"
 import * as LaunchResult from "../../src/cli/LaunchResult.js"
 import * as Progress from "../../src/cli/Progress.js"
-import * as RenderRows from "../../src/cli/RenderRows.js"
+import * as RenderCost from "../../src/cli/RenderCost.js"
 import * as RenderTree from "../../src/cli/RenderTree.js"
 import * as Table from "../../src/cli/Table.js"
 import type { Event } from "../../src/domain/Event.js"
@@ -22,10 +22,10 @@ const events = RecordedRuns.events("run-001", 1)
 const callsIn = (all: ReadonlyArray<Event>) =>
   RunFold.fold(Project.project(all))
     .filter((row) => row.job_type === "llm_call")
-    .map(CallRow.fromRun)
+    .map((call) => CostedCall.of(call, () => Option.none()))
 
-const groupsOf = (calls: ReadonlyArray<CallRow.CallRow>, by: CostGroup.Key) =>
-  calls.reduce(CostGroup.step(by), new Map<string, CostGroup.CostGroup>())
+const groupsOf = (calls: ReadonlyArray<CostedCall.CostedCall>, by: CostGroup.Key) =>
+  calls.reduce(CostGroup.step(by), CostGroup.none())
 
 describe("RenderTree", () => {
   it("draws launch, worker and calls with tokens, cost, time, attempts and errors, aligned", () => {
@@ -93,16 +93,18 @@ describe("money", () => {
       unpriced_calls: 1,
     })
     const priced = calls.filter((call) => call.costStatus === "priced")
-    expect(CostGroup.total(groupsOf(priced, "day").values())).toMatchObject({ cost_usd: 0.0495, unpriced_calls: 0 })
+    expect(CostGroup.total(groupsOf(priced, "day"))).toMatchObject({ cost_usd: 0.0495, unpriced_calls: 0 })
   })
 
-  it("groups by model, day, worker and commit", () => {
+  it("groups by model, day, worker, launch, commit and branch", () => {
     const calls = [...callsIn(events), ...callsIn(RecordedRuns.events("run-002", 2))]
     const names = (by: CostGroup.Key) => CostGroup.sorted(groupsOf(calls, by), by).map(({ group }) => group)
     expect(names("model")).toEqual([RecordedRuns.MODEL])
     expect(names("day")).toEqual(["2026-01-02", "2026-01-01"])
     expect(names("worker")).toEqual(["W2.FactsBuilder"])
+    expect(names("launch")).toEqual(["run-001", "run-002"])
     expect(names("commit")).toEqual(["a".repeat(40)])
+    expect(names("branch")).toEqual(["(no branch)"])
   })
 
   it("a launch's one figure: unknown beats known, real beats simulated, replayed is 0 and says so", () => {
@@ -127,8 +129,15 @@ describe("tables", () => {
     expect(Ansi.strip(drawn)).toBe("N     V\na     1\nbbb  22")
   })
 
+  it("old prices are said beside the figures that stand on them, and fresh ones are not", () => {
+    const age = { read_on: "2026-01-31", age_days: 90, is_old: true }
+    expect(RenderCost.aged(Ansi.plain, age).join("\n")).toContain("2026-01-31")
+    expect(RenderCost.aged(Ansi.plain, { ...age, is_old: false })).toEqual([])
+    expect(RenderCost.aged(Ansi.plain, null)).toEqual([])
+  })
+
   it("an empty list of costs still has its heading and total", () => {
-    const drawn = RenderRows.costs(Ansi.plain, "model", [], CostGroup.total([]))
+    const drawn = RenderCost.costs(Ansi.plain, "model", [], CostGroup.total(CostGroup.none()))
     expect(drawn.split("\n")).toHaveLength(2)
   })
 })

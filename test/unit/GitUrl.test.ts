@@ -34,6 +34,22 @@ describe("Git addresses", () => {
   })
 
   it.each([
+    ["git@github.com:acme/widget.git", "https://github.com/acme/widget.git"],
+    ["git@github.com:/acme/widget.git", "https://github.com/acme/widget.git"],
+    ["ssh://git@github.com:22/acme/widget.git", "https://github.com/acme/widget.git"],
+    ["ssh://git@ssh.github.com:443/acme/widget.git", "https://github.com/acme/widget.git"],
+    ["git@GitLab.com:a/b/c.git", "https://gitlab.com/a/b/c.git"],
+    ["https://user:token@bitbucket.org/a/b.git", "https://bitbucket.org/a/b.git"],
+    ["git@github.com.evil.example:a/b.git", "github.com.evil.example:a/b.git"],
+    ["git@host:a/b.git", "host:a/b.git"],
+    ["ssh://git@host/a", "ssh://host/a"],
+    ["/srv/git/widget.git", "/srv/git/widget.git"],
+    ["acme/widget", "acme/widget"],
+  ])("%s is recorded as %s", (url, address) => {
+    expect(GitUrl.recorded(url)).toBe(address)
+  })
+
+  it.each([
     ["https://host/a/widget.git", "widget"],
     ["git@host:a/widget.git", "widget"],
     ["file:///tmp/widget/", "widget"],

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Environment from "../../src/cli/Environment.js"
 import * as LaunchSettings from "../../src/cli/LaunchSettings.js"
-import type { RunConfigWire } from "../../src/domain/RunConfig.js"
+import type { LlmFallback, RunConfigWire } from "../../src/domain/RunConfig.js"
 
 const noFlags: LaunchSettings.LaunchFlags = {
   input: Option.some("."),
@@ -63,6 +63,45 @@ describe("LaunchSettings", () => {
     }),
   )
 
+  it.effect(
+    "a fallback has the key and the address of its provider, and what it leaves out from the launch's own",
+    () =>
+      Effect.gen(function* () {
+        const env = { ANTHROPIC_API_KEY: "key-a", ANTHROPIC_BASE_URL: "http://a", OPENAI_API_KEY: "key-o" }
+        const fallback = [
+          { model: "claude-haiku-4-5" },
+          { base_url: "http://mirror" },
+          { provider: "openai" as const, model: "gpt-5" },
+        ]
+        const { fallbacks } = yield* resolve(env, { llm: { fallback } })
+        const told = fallbacks.map(({ apiKey, baseUrl, model, provider }) => [
+          provider,
+          Option.getOrNull(model),
+          Option.getOrNull(baseUrl),
+          Option.getOrNull(Option.map(apiKey, Redacted.value)),
+        ])
+        expect(told).toEqual([
+          ["anthropic", "claude-haiku-4-5", "http://a", "key-a"],
+          ["anthropic", null, "http://mirror", "key-a"],
+          ["openai", "gpt-5", null, "key-o"],
+        ])
+      }),
+  )
+
+  it.effect("a fallback that cannot work is refused before anything is bought", () =>
+    Effect.gen(function* () {
+      const refusal = (env: Readonly<Record<string, string>>, member: LlmFallback) =>
+        Effect.map(Effect.flip(resolve(env, { llm: { fallback: [member] } })), ({ message }) => message)
+      const key = { ANTHROPIC_API_KEY: "key-a" }
+      expect(yield* refusal(key, { provider: "openai" })).toContain("Name its model there")
+      expect(yield* refusal(key, { provider: "openai", model: "gpt-5" })).toContain("Set OPENAI_API_KEY")
+      expect(yield* refusal({}, { provider: "anthropic", model: "claude-haiku-4-5" })).toContain("ANTHROPIC_API_KEY")
+      const own = { provider: "openai" as const, model: "llama", base_url: "http://localhost:11434/v1" }
+      expect((yield* resolve(key, { llm: { fallback: [own] } })).fallbacks).toHaveLength(1)
+      expect((yield* resolve({}, { llm: { provider: "replay", fallback: [own] } })).fallbacks).toEqual([])
+    }),
+  )
+
   it.effect("T37 the run config's own keys survive unchanged into what the run keeps", () =>
     Effect.gen(function* () {
       const file: RunConfigWire = {
@@ -88,11 +127,37 @@ describe("LaunchSettings", () => {
     }),
   )
 
-  it.effect("openai and a missing key are usage errors that say what to do", () =>
+  it.effect("openai takes its own key and address, and never Anthropic's", () =>
     Effect.gen(function* () {
-      const openai = yield* Effect.flip(resolve({}, {}, { provider: Option.some("openai") }))
+      const env = {
+        ANTHROPIC_API_KEY: "sk-a",
+        ANTHROPIC_BASE_URL: "http://a",
+        OPENAI_API_KEY: "sk-o",
+        OPENAI_BASE_URL: "http://o/v1",
+      }
+      const flags = { provider: Option.some("openai" as const), model: Option.some("gpt-5") }
+      const openai = yield* resolve(env, { llm: { base_url: "http://file/v1" } }, flags)
+      expect(openai).toMatchObject({ provider: "openai", baseUrl: Option.some("http://o/v1") })
+      expect(Option.map(openai.apiKey, Redacted.value)).toEqual(Option.some("sk-o"))
+      expect(openai.keys.map(Redacted.value)).toEqual(["sk-a", "sk-o"])
+      expect(openai.wire.llm).toEqual({ base_url: "http://file/v1", provider: "openai", model: "gpt-5" })
+      const anthropic = yield* resolve(env)
+      expect(anthropic).toMatchObject({ provider: "anthropic", baseUrl: Option.some("http://a") })
+      expect(Option.map(anthropic.apiKey, Redacted.value)).toEqual(Option.some("sk-a"))
+      const local = yield* resolve({ OPENAI_BASE_URL: "http://o/v1" }, { llm: { provider: "openai", model: "llama" } })
+      expect(local).toMatchObject({ provider: "openai", apiKey: Option.none(), config: { llm: { model: "llama" } } })
+      expect((yield* resolve({ OPENAI_API_KEY: "sk-o" })).provider).toBe("sandbox")
+    }),
+  )
+
+  it.effect("openai without a key, an address or a model, and a missing key are usage errors that say what to do", () =>
+    Effect.gen(function* () {
+      const flags = { provider: Option.some("openai" as const), model: Option.some("gpt-5") }
+      const openai = yield* Effect.flip(resolve({}, {}, flags))
       expect(openai).toMatchObject({ exitCode: 1 })
-      expect(openai.message).toContain("comes with a later release")
+      expect(openai.message).toContain("Set OPENAI_API_KEY, or OPENAI_BASE_URL")
+      const nameless = yield* Effect.flip(resolve({ OPENAI_API_KEY: "k" }, {}, { ...flags, model: Option.none() }))
+      expect(nameless.message).toContain("--model")
       const keyless = yield* Effect.flip(resolve({}, {}, { provider: Option.some("anthropic") }))
       expect(keyless.message).toContain("Set ANTHROPIC_API_KEY")
       const nothing = yield* Effect.flip(resolve({}, {}, { input: Option.none() }))

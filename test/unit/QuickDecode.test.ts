@@ -1,7 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
+import { Evidence } from "../../src/domain/Evidence.js"
 import { CreateOperation, EventOperation, UpdateOperation } from "../../src/domain/Operation.js"
 import * as Project from "../../src/domain/Project.js"
 import * as QuickDecode from "../../src/domain/QuickDecode.js"
@@ -101,5 +104,34 @@ describe.each(CASES)("QuickDecode of $op operations", ({ op, schema, keepUnknown
       { numRuns: 600 },
     )
     expect(Math.min(refused, taken)).toBeGreaterThan(30)
+  })
+})
+
+describe("QuickDecode of evidence", () => {
+  const quick = QuickDecode.make(Evidence, { keepUnknown: false })
+  const slow = Schema.decodeUnknownEither(Evidence)
+
+  it("vouches for what is kept of most calls, and makes of it exactly what the schema makes", () => {
+    let vouched = 0
+    FastCheck.assert(
+      FastCheck.property(Arbitrary.make(Evidence), (evidence) => {
+        const decoded = quick({ ...evidence, unknown: 1 })
+        if (decoded === QuickDecode.UNSURE) return
+        vouched += 1
+        expect(Either.right(decoded)).toEqual(slow(evidence))
+        expect(JSON.stringify(decoded)).toBe(JSON.stringify(Either.getOrThrow(slow(evidence))))
+      }),
+      { numRuns: 300 },
+    )
+    expect(vouched).toBeGreaterThan(0)
+  })
+
+  it("does not vouch for messages that are none, nor for a tool whose schema has a member that a copy loses", () => {
+    const [whole] = FastCheck.sample(Arbitrary.make(Evidence), { numRuns: 1, seed: 1 })
+    const request = { model: "m", messages: [{ role: "user", content: "q" }], temperature: 0, maxTokens: 1 }
+    expect(quick({ ...whole, request })).not.toBe(QuickDecode.UNSURE)
+    expect(quick({ ...whole, request: { ...request, messages: [] } })).toBe(QuickDecode.UNSURE)
+    const tools = [{ name: "t", inputSchema: JSON.parse('{"__proto__":1}') }]
+    expect(quick({ ...whole, request: { ...request, tools } })).toBe(QuickDecode.UNSURE)
   })
 })

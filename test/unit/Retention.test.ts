@@ -24,9 +24,11 @@ const noted = () => {
     json: {
       page: () => unasked,
       rows: () => Stream.die("retention reads no runs"),
+      calls: () => Stream.die("retention reads no runs"),
       tree: () => unasked,
       stats: () => unasked,
     },
+    repricing: { reprice: () => unasked, undo: () => unasked, history: unasked, calls: () => unasked },
     keeping: {
       prune: (options) =>
         Effect.suspend(() => {

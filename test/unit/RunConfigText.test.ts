@@ -1,10 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as BudgetLimits from "../../src/domain/BudgetLimits.js"
 import { editDistance, nearest } from "../../src/domain/Nearest.js"
 import * as RunConfigText from "../../src/domain/RunConfigText.js"
+import * as FactsBuilder from "../../src/pipeline/FactsBuilder.js"
+import * as Planner from "../../src/pipeline/Planner.js"
+import * as RepoScout from "../../src/pipeline/RepoScout.js"
+import * as SectionWriter from "../../src/pipeline/SectionWriter.js"
 
 const message = (text: string): string =>
   Either.match(RunConfigText.parse(text), { onLeft: (error) => error.message, onRight: () => "accepted" })
+
+const read = (text: string) => Either.getOrThrow(RunConfigText.parse(text))
 
 describe("RunConfigText", () => {
   it("reads YAML, JSON, and either inside run_config", () => {
@@ -50,6 +57,18 @@ git: { repo: "https://example.test/a", branch: main }
     expect(message("__proto__: 1")).toContain('unknown key "__proto__"')
   })
 
+  it("reads fallbacks, and names what is wrong with one of them", () => {
+    const fallback = [{ model: "claude-haiku-4-5" }, { provider: "openai", model: "gpt-5", base_url: "http://a" }]
+    expect(read(JSON.stringify({ llm: { fallback } }))).toEqual({ llm: { fallback } })
+    const first = (member: object) => message(JSON.stringify({ llm: { fallback: [member] } }))
+    expect(first({ modle: "x" })).toContain('llm.fallback.0.modle: unknown key "modle"; did you mean "model"?')
+    expect(first({})).toContain("a fallback names a provider, a model or a base_url of its own")
+    expect(first({ provider: "sandbox" })).toContain("llm.fallback.0.provider")
+    expect(message(JSON.stringify({ llm: { fallback: Array.from({ length: 9 }, () => ({ model: "x" })) } }))).toContain(
+      "llm.fallback",
+    )
+  })
+
   it("names the path, the expected and the found of a wrong type", () => {
     expect(message("llm: { max_tokens: lots }")).toBe('llm.max_tokens: expected a number, found the text "lots"')
     expect(message("llm: 3")).toBe("llm: expected a mapping of keys, found the number 3")
@@ -63,6 +82,34 @@ git: { repo: "https://example.test/a", branch: main }
     expect(message("llm: { temperature: 3 }")).toMatch(/^llm\.temperature: expected .*, found the number 3$/)
     expect(message("- a\n- b")).toBe("a run config is a mapping of keys, found a list")
     expect(message("just words")).toBe('a run config is a mapping of keys, found the text "just words"')
+  })
+
+  it("takes a limit that would never bind: a worker that is misspelled, a threshold that is no share", () => {
+    expect(message("budgets: { max_cost_usd_per_dy: 5 }")).toBe(
+      'budgets.max_cost_usd_per_dy: unknown key "max_cost_usd_per_dy"; did you mean "max_cost_usd_per_day"?',
+    )
+    expect(message("budgets: { per_worker: { W5.SectionWritr: 1 } }")).toBe(
+      'budgets.per_worker.W5.SectionWritr: unknown key "W5.SectionWritr"; did you mean "W5.SectionWriter"?',
+    )
+    expect(message("budgets: { per_model: { claude-sonnet-4-5: -1 } }")).toMatch(
+      /^budgets\.per_model\.claude-sonnet-4-5: expected a non-negative number, found the number -1$/,
+    )
+    expect(message("budgets: { thresholds: [50, 120] }")).toMatch(
+      /^budgets\.thresholds\.1: expected .*, found the number 120$/,
+    )
+    const wire = read("budgets: { max_cost_usd_per_day: 1, per_worker: { W2.FactsBuilder: 2 }, thresholds: [90] }")
+    expect(BudgetLimits.ofConfig(Either.getOrThrow(RunConfigText.withDefaults(wire)).budgets)).toMatchObject({
+      maxCostUsd: 5,
+      maxCostUsdPerDay: 1,
+      perWorker: { "W2.FactsBuilder": 2 },
+      thresholds: [90],
+    })
+  })
+
+  it("the workers that a run config may limit are not those of the pipeline", () => {
+    const workers = [RepoScout.WORKER, FactsBuilder.WORKER, Planner.WORKER, SectionWriter.WORKER]
+    const all = `budgets: { per_worker: { ${workers.map((worker) => `${worker}: 1`).join(", ")} } }`
+    expect(Object.keys(read(all).budgets?.per_worker ?? {}).sort()).toEqual([...workers].sort())
   })
 
   it("reports everything at once, unknown keys and wrong types together", () => {

@@ -8,7 +8,7 @@ import * as CurrentRunDetached from "../../layers/CurrentRunDetached.js"
 import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import * as IdGeneratorSequence from "../../layers/IdGeneratorSequence.js"
 import { EventLog } from "../../services/EventLog.js"
-import { LlmClient } from "../../services/LlmClient.js"
+import { LlmClient, streamOf } from "../../services/LlmClient.js"
 import { PriceBook } from "../../services/PriceBook.js"
 import { GENESIS_HASH } from "../../src/domain/Ids.js"
 import * as Project from "../../src/domain/Project.js"
@@ -46,25 +46,22 @@ describe("the time of a run", () => {
       const { clock, set, pass } = makeClock()
       const skews = [-2 * DAY, 365 * DAY, 0, -2 * DAY]
       let call = 0
-      const client = Layer.succeed(LlmClient, {
-        provider: "test",
-        baseUrl: null,
-        generate: () =>
-          Effect.sync(() => {
-            pass(1000)
-            set(skews[call++] ?? 0)
-            return {
-              content: [],
-              usage: Usage.none,
-              finishReason: "stop" as const,
-              stopReason: null,
-              model: null,
-              requestId: null,
-              attempts: [],
-              source: "provider" as const,
-            }
-          }),
-      })
+      const generate = () =>
+        Effect.sync(() => {
+          pass(1000)
+          set(skews[call++] ?? 0)
+          return {
+            content: [],
+            usage: Usage.none,
+            finishReason: "stop" as const,
+            stopReason: null,
+            model: null,
+            requestId: null,
+            attempts: [],
+            source: "provider" as const,
+          }
+        })
+      const client = Layer.succeed(LlmClient, { provider: "test", baseUrl: null, generate, stream: streamOf(generate) })
       return Effect.gen(function* () {
         const llm = yield* LlmSpan
         const log = yield* EventLog
@@ -93,7 +90,14 @@ describe("the time of a run", () => {
           LlmSpan.layer.pipe(
             Layer.provideMerge(Recorder.layer),
             Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, IdGeneratorSequence.layer, client)),
-            Layer.provideMerge(Layer.succeed(PriceBook, { unsafePriceOf: () => Option.none() })),
+            Layer.provideMerge(
+              Layer.succeed(PriceBook, {
+                unsafePriceOf: () => Option.none(),
+                listed: [],
+                unpriced: [],
+                readOn: "2026-01-01",
+              }),
+            ),
             Layer.provideMerge(CurrentRunDetached.layer({ runId: "run-001" })),
           ),
         ),
