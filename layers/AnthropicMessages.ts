@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { ContentBlock, FinishReason, LlmRequest } from "../src/domain/Llm.js"
 import { fromMessagesApi } from "../src/domain/Usage.js"
-import type { DecodedAnswer } from "./ProviderHttp.js"
+import { type DecodedAnswer, noAnswer, type Undecodable } from "./ProviderHttp.js"
 
 /** The API version whose Messages API still takes a temperature; the SDK's own version refuses any. */
 export const SAMPLING_API_VERSION = "2023-06-01"
@@ -71,7 +71,8 @@ const Answer = Schema.Struct({
   usage: Schema.optional(Schema.NullOr(Schema.Unknown)),
 })
 
-const decodeAnswer = Schema.decodeEither(Schema.parseJson(Answer))
+const decodeJson = Schema.decodeEither(Schema.parseJson(Schema.Unknown))
+const decodeAnswer = Schema.decodeUnknownEither(Answer)
 
 /** The ending in the domain's words. */
 export const finishReason = (stopReason: string | null): FinishReason => {
@@ -91,21 +92,27 @@ export const finishReason = (stopReason: string | null): FinishReason => {
 const known = (block: (typeof Answer.Type)["content"][number]): ReadonlyArray<ContentBlock> =>
   "text" in block || "name" in block ? [block] : []
 
-/** Reads an answer's body; on the left what is wrong with it, in words. */
-export const decode = (body: string): Either.Either<DecodedAnswer, string> =>
-  Either.mapBoth(decodeAnswer(body), {
-    onLeft: () => (/^\s*\{[\s\S]*\}\s*$/.test(body) ? "JSON that is not a message" : "text that is not JSON"),
-    onRight: (answer) => {
-      const stopReason = answer.stop_reason ?? null
-      return {
-        content: answer.content.flatMap(known),
-        model: answer.model ?? null,
-        stopReason,
-        finishReason: finishReason(stopReason),
-        usage: fromMessagesApi(answer.usage),
-      }
-    },
-  })
+const answerOf = (answer: typeof Answer.Type): DecodedAnswer => {
+  const stopReason = answer.stop_reason ?? null
+  return {
+    content: answer.content.flatMap(known),
+    model: answer.model || null,
+    stopReason,
+    finishReason: finishReason(stopReason),
+    usage: fromMessagesApi(answer.usage),
+  }
+}
+
+/** Reads an answer's body; on the left what is wrong with it, and what it used all the same. */
+export const decode = (body: string): Either.Either<DecodedAnswer, Undecodable> =>
+  Either.flatMap(
+    Either.mapLeft(decodeJson(body), () => noAnswer("text that is not JSON")),
+    (json) =>
+      Either.mapBoth(decodeAnswer(json), {
+        onLeft: () => noAnswer("JSON that is not a message", fromMessagesApi(json)),
+        onRight: answerOf,
+      }),
+  )
 
 /** An answer without a word and without a tool call. A refusal or a pause may be; anything else is a failure. */
 export const isEmpty = (answer: DecodedAnswer): boolean =>

@@ -6,7 +6,9 @@ import type { ContentBlock, LlmErrorReason } from "../src/domain/Llm.js"
 import { fromMessagesApi, none, type Usage } from "../src/domain/Usage.js"
 import { versionOf } from "./AnthropicHttp.js"
 import { finishReason, isEmpty, toBody } from "./AnthropicMessages.js"
-import type { Broken, ServerEvent, StreamProtocol, StreamReader, Told } from "./ProviderStream.js"
+import type { Broken } from "./ProviderHttp.js"
+import type { ServerEvent, StreamProtocol, StreamReader, Told } from "./ProviderStream.js"
+import * as ToolArguments from "./ToolArguments.js"
 
 const Index = Schema.NonNegativeInt
 const text = Schema.optionalWith(Schema.String, { default: () => "" })
@@ -45,7 +47,6 @@ const decodeBlock = Schema.decodeEither(Schema.parseJson(EVENTS.content_block_st
 const decodePiece = Schema.decodeEither(Schema.parseJson(EVENTS.content_block_delta))
 const decodeEnding = Schema.decodeEither(Schema.parseJson(EVENTS.message_delta))
 const decodeError = Schema.decodeEither(Schema.parseJson(EVENTS.error))
-const decodeJson = Schema.decodeEither(Schema.parseJson(Schema.Unknown))
 
 type Read = Either.Either<ReadonlyArray<Told>, Broken>
 
@@ -91,37 +92,34 @@ type Members = Readonly<Record<string, unknown>>
 const isMembers = (value: unknown): value is Members => typeof value === "object" && value !== null
 
 /**
- * Counts are cumulative: what is told later takes the place of what was told before, and what is not told, or told as null,
- * leaves it. A count cannot fall to nothing: a zero there says that somebody on the way does not count.
+ * Counts are cumulative: what is told later takes the place of what was told before, lists as a whole, and what is not told, or
+ * told as null, leaves it. A count cannot fall to nothing: a zero there says that somebody on the way does not count.
  */
 const overwritten = (before: Members, told: unknown): Members => {
   if (!isMembers(told)) return before
   const next: Record<string, unknown> = { ...before }
   for (const [name, value] of Object.entries(told)) {
     const known = next[name]
-    if (isMembers(value)) next[name] = overwritten(isMembers(known) ? known : {}, value)
+    if (isMembers(value) && !Array.isArray(value)) next[name] = overwritten(isMembers(known) ? known : {}, value)
     else if (value !== null && (value !== 0 || known === undefined || known === null)) next[name] = value
   }
   return next
 }
 
-/** Reads JSON that breaks off as far as it goes. */
-export type PartialParse = (json: string) => unknown
-
-/** The input of a tool call; on the left what is wrong with it. An answer that was cut keeps what had come of it. */
-const inputOf = (block: Growing, isCut: boolean, partial: PartialParse): Either.Either<unknown, Broken> => {
-  if (block.text.trim() === "") return Either.right(block.input ?? {})
-  const wrong = broken("MalformedResponse", `the input of tool call ${block.name} is not JSON`)
-  return Either.orElse(
-    Either.mapLeft(decodeJson(block.text), () => wrong),
-    () => (isCut ? Either.try({ try: () => partial(block.text), catch: () => wrong }) : Either.left(wrong)),
-  )
-}
+/** The input of a tool call; on the left what is wrong with it. */
+const inputOf = (
+  { input, name, text: json }: Growing,
+  isCut: boolean,
+  partial: ToolArguments.PartialParse,
+): Either.Either<unknown, Broken> =>
+  json.trim() === ""
+    ? Either.right(input ?? {})
+    : Either.mapLeft(ToolArguments.parse(json, { name, isCut, partial }), (wrong) => broken("MalformedResponse", wrong))
 
 const contentOf = (
   blocks: ReadonlyMap<number, Growing>,
   isCut: boolean,
-  partial: PartialParse,
+  partial: ToolArguments.PartialParse,
 ): Either.Either<ReadonlyArray<ContentBlock>, Broken> =>
   Either.all(
     [...blocks]
@@ -135,7 +133,7 @@ const contentOf = (
   )
 
 /** Reads the events of one message of the Messages API. Events and deltas that it does not know are left aside. */
-export const makeReader = (partial: PartialParse): StreamReader => {
+export const makeReader = (partial: ToolArguments.PartialParse): StreamReader => {
   const blocks = new Map<number, Growing>()
   let model: string | null = null
   let stopReason: string | null = null
@@ -231,7 +229,7 @@ export const makeReader = (partial: PartialParse): StreamReader => {
 /** The Messages API's stream, as its SDK speaks it. */
 export const streaming = (sdk: {
   readonly Stream: Pick<typeof Stream, "rawEvents">
-  readonly partialParse: PartialParse
+  readonly partialParse: ToolArguments.PartialParse
 }): StreamProtocol<Anthropic> => ({
   post: (client, wanted, signal) =>
     client

@@ -82,5 +82,8 @@ export const nextStep = (failed: AttemptFailure, model: string, advice: Advice):
   if (failed.reason === "EmptyResponse" && failed.usage.output > 0) {
     return "Raise max_tokens: thinking counts towards it."
   }
+  if (failed.reason === "MalformedResponse" && failed.detail.startsWith("the input of tool call")) {
+    return "Run again, or simplify the tool's schema."
+  }
   return { ...NEXT, ...advice }[failed.reason]
 }

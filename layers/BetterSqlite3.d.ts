@@ -20,6 +20,7 @@ declare module "better-sqlite3" {
     }
 
     interface Database {
+      readonly inTransaction: boolean
       prepare<P extends ReadonlyArray<unknown> = ReadonlyArray<Parameter>, Row = unknown>(
         text: string,
       ): Statement<P, Row>

@@ -128,10 +128,10 @@ const make = (options: Options): Effect.Effect<BudgetService, BudgetLedgerError,
  * Limits of a launch in memory, and of a UTC day, a UTC month, a worker and a model in a ledger in the runs folder
  * (`.budget/ledger.sqlite`), where all processes that use the folder set aside before they call and count after it, each step in one
  * transaction: together they overshoot a limit only by what calls in flight use beyond their estimates. What a dead process
- * had set aside is given free; of a process that cannot be seen from here (another machine or container) after an hour.
+ * had set aside is given free; of a process of which nobody can tell from here whether it lives (in another container) after an hour.
  *
  * With such a limit a ledger that cannot be opened, or is damaged, keeps the layer from being built; without any it is a warning,
- * and so is one that fails later: this process then counts on alone, from what it last saw, and writes what it counted meanwhile
+ * and so is one that fails later: this process then counts on alone, from what the ledger says then or last said, and writes what it counted meanwhile
  * when the scope closes, if it can. Simulated and replayed calls never touch the ledger. Alerts also go to the webhook when there is one.
  */
 export const layer = (options: Options): Layer.Layer<Budget, BudgetLedgerError> => Layer.scoped(Budget, make(options))

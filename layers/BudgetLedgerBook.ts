@@ -8,7 +8,13 @@ import * as Schedule from "effect/Schedule"
 import * as STM from "effect/STM"
 import * as TRef from "effect/TRef"
 import type { BudgetAlert, BudgetExceeded, BudgetService, Reservation } from "../services/Budget.js"
-import { type BudgetLimits, ofCalendar, type StandingLimit, thresholdsOf } from "../src/domain/BudgetLimits.js"
+import {
+  type BudgetLimits,
+  ofCalendar,
+  type StandingLimit,
+  thresholdsOf,
+  windowsAt,
+} from "../src/domain/BudgetLimits.js"
 import { type About, type BudgetWindow, calendar, keyOf } from "../src/domain/BudgetWindow.js"
 import { add, emptyTally, type Spending, type Tally } from "../src/domain/Spending.js"
 import type { BudgetLedgerFile, Holder } from "./BudgetLedgerFile.js"
@@ -72,12 +78,23 @@ export const make = (
       return tallies
     }
 
+    /** A ledger that somebody keeps from being written can still be read, as a rule; one that cannot stands as it was last seen. */
+    const look = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.ignore(
+        Effect.try(() => {
+          for (const window of windowsAt(limits, now)) seen.set(keyOf(window), file.tally(window).spent)
+        }),
+      ),
+    )
+    yield* look
+
     /** The ledger is given up on for good: a memory that comes and goes would count some calls twice. */
     const goAlone = ({ cause }: StepFailed): Effect.Effect<BudgetMemory.BudgetMemory> =>
       Effect.flatMap(Ref.get(alone), (before) =>
         Option.isSome(before)
           ? Effect.succeed(before.value)
           : Effect.gen(function* () {
+              yield* look
               const memory = yield* BudgetMemory.make(BudgetMemory.calendarOnly(limits), seed())
               yield* Ref.set(alone, Option.some(memory))
               yield* Effect.logWarning(
@@ -95,8 +112,11 @@ export const make = (
 
     const step = (estimate: Spending, about: About, atMillis: number) => (): Either.Either<Outcome, BudgetExceeded> => {
       const bound = ofCalendar(limits, about, atMillis)
-      const verdict = BudgetRules.verdict(bound, read(bound), estimate)
-      if (verdict._tag === "Refused") return Either.left(verdict.error)
+      const verdict = BudgetRules.verdict(bound, read(bound), estimate, about)
+      if (verdict._tag === "Refused") {
+        file.refused(verdict.by)
+        return Either.left(verdict.error)
+      }
       if (verdict._tag === "Blocked") return Either.right({ _tag: "Blocked", owners: file.holders(holder.owner) })
       const number = file.reserve(holder, estimate, about, atMillis)
       return Either.right({ _tag: "Taken", reservation: { estimate, about, atMillis, number } })

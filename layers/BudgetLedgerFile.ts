@@ -37,6 +37,12 @@ CREATE TABLE alerts (
 CREATE TABLE beginning (at INTEGER NOT NULL) STRICT;
 `
 
+/** Came later than the form, which it leaves as it is: who does not know it does without. */
+const REFUSALS = `CREATE TABLE IF NOT EXISTS refusals (
+  kind TEXT NOT NULL, period TEXT NOT NULL, name TEXT NOT NULL, calls INTEGER NOT NULL,
+  PRIMARY KEY (kind, period, name)
+) STRICT;`
+
 type Key = [kind: string, period: string, name: string]
 
 const keyOf = ({ kind, name, period }: BudgetWindow): Key => [kind, period, name]
@@ -84,6 +90,8 @@ export interface BudgetLedgerFile {
   readonly count: (windows: ReadonlyArray<BudgetWindow>, spending: Spending) => void
   /** Whether this threshold is raised for the first time. */
   readonly isFirst: (window: BudgetWindow, nanoUsd: number, percent: number, atMillis: number) => boolean
+  /** Counts a call that was refused for a window's limit. */
+  readonly refused: (window: BudgetWindow) => void
   readonly holders: (except: string) => ReadonlyArray<HolderRow>
   readonly releaseOwner: (owner: string, before: number) => void
   readonly releaseHolder: (id: string) => void
@@ -104,6 +112,9 @@ const prepared = (database: Sqlite.Database, beginAt: number): BudgetLedgerFile 
   const release = database.prepare("DELETE FROM reservations WHERE number = ?")
   const releaseOwner = database.prepare("DELETE FROM reservations WHERE owner = ? AND at < ?")
   const releaseHolder = database.prepare("DELETE FROM reservations WHERE holder = ?")
+  const refused = database.prepare(
+    "INSERT INTO refusals (kind, period, name, calls) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET calls = calls + 1",
+  )
   const first = database.prepare("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?, ?, ?)")
   const holders = database.prepare<[string], HolderRow>(
     "SELECT owner, min(at) AS oldest FROM reservations WHERE owner <> ? GROUP BY owner",
@@ -117,7 +128,8 @@ const prepared = (database: Sqlite.Database, beginAt: number): BudgetLedgerFile 
       commit?.run()
       return result
     } catch (cause) {
-      rollback?.run()
+      // What a full disk breaks off, SQLite has rolled back itself.
+      if (database.inTransaction) rollback?.run()
       throw cause
     }
   }
@@ -152,6 +164,7 @@ const prepared = (database: Sqlite.Database, beginAt: number): BudgetLedgerFile 
       for (const window of windows) count.run(...keyOf(window), ...sums)
     },
     isFirst: (window, nanoUsd, percent, at) => first.run(...keyOf(window), nanoUsd, percent, at).changes === 1,
+    refused: (window) => void refused.run(...keyOf(window)),
     holders: (except) => holders.all(except),
     releaseOwner: (owner, before) => void releaseOwner.run(owner, before),
     releaseHolder: (id) => void releaseHolder.run(id),
@@ -191,6 +204,7 @@ export const open = (path: string, atMillis: number): BudgetLedgerFile => {
     database.pragma("synchronous = NORMAL")
     database.exec("BEGIN IMMEDIATE")
     if (formOf(database) === 0) database.exec(`${TABLES} PRAGMA user_version = ${FORM};`)
+    database.exec(REFUSALS)
     database.exec("COMMIT")
     const file = prepared(database, atMillis)
     // From now on a step that meets another one is tried again later: waiting here would stop the whole program.

@@ -16,10 +16,14 @@ export interface Forfeit {
   readonly before: number
 }
 
-/** No call takes longer: so old a reservation of a process that cannot be seen from here is taken for left behind. */
+/** No call takes longer: so old a reservation of a process of which nobody can tell whether it lives is taken for left behind. */
 const UNSEEN_MILLIS = 60 * 60_000
 
 const decode = Schema.decodeUnknownOption(Schema.parseJson(RunLock.Owner))
+
+/** Where nobody can tell when a process started, one that is there may be another that got its number. */
+const seen = ({ start_time }: RunLock.Owner, { _tag }: RunLock.Standing): RunLock.Standing["_tag"] =>
+  _tag === "Owned" && start_time === null ? "Unknown" : _tag
 
 const judged = (text: string): Effect.Effect<RunLock.Standing["_tag"]> =>
   Option.match(decode(text), {
@@ -28,7 +32,7 @@ const judged = (text: string): Effect.Effect<RunLock.Standing["_tag"]> =>
       Effect.orElseSucceed(
         Effect.map(
           Effect.tryPromise(() => RunLock.judged(owner)),
-          ({ _tag }) => _tag,
+          (standing) => seen(owner, standing),
         ),
         () => "Unknown" as const,
       ),

@@ -52,24 +52,44 @@ interface AlertRow {
   readonly percent: number
 }
 
+interface RefusalRow {
+  readonly kind: string
+  readonly period: string
+  readonly name: string
+  readonly calls: number
+}
+
 interface Contents {
   readonly since: number
   readonly windows: ReadonlyArray<WindowRow>
   readonly reservations: ReadonlyArray<ReservationRow>
   readonly limits: ReadonlyArray<LimitRow>
   readonly alerts: ReadonlyArray<AlertRow>
+  readonly refusals: ReadonlyArray<RefusalRow>
 }
 
+const hasNothing = (database: Sqlite.Database): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined
+
+/** A ledger that no newer version has opened yet counts none. */
+const refusalsIn = (database: Sqlite.Database): ReadonlyArray<RefusalRow> =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'refusals'").get() === undefined
+    ? []
+    : database.prepare<[], RefusalRow>("SELECT * FROM refusals").all()
+
 /** Who may write the log's files beside the database takes them away again; one that others have open is only read. */
-const contentsOf = (path: string): Contents => {
+const contentsOf = (path: string): Contents | undefined => {
   const database = new Sqlite(path, { readonly: existsSync(`${path}-wal`), fileMustExist: true, timeout: 2000 })
   try {
+    // A process that was stopped just when it made the ledger leaves an empty one, and the next one makes it anew.
+    if (database.pragma("user_version", { simple: true }) === 0 && hasNothing(database)) return undefined
     return database.transaction(() => ({
       since: database.prepare<[], { readonly at: number }>("SELECT at FROM beginning").get()?.at ?? 0,
       windows: database.prepare<[], WindowRow>("SELECT * FROM windows").all(),
       reservations: database.prepare<[], ReservationRow>("SELECT * FROM reservations").all(),
       limits: database.prepare<[], LimitRow>("SELECT kind, name, nanousd FROM limits").all(),
       alerts: database.prepare<[], AlertRow>("SELECT * FROM alerts ORDER BY percent").all(),
+      refusals: refusalsIn(database),
     }))()
   } finally {
     database.close()
@@ -105,7 +125,8 @@ const isOf =
 
 const rowOf = (contents: Contents, nowMillis: number, place: Place): BudgetRow => {
   const { kind, name, period } = place
-  const found = contents.windows.find((one) => one.kind === kind && one.period === period && one.name === name)
+  const isIt = (one: RefusalRow | WindowRow) => one.kind === kind && one.period === period && one.name === name
+  const found = contents.windows.find(isIt)
   const limitNanoUsd = contents.limits.find((one) => one.kind === kind && one.name === name)?.nanousd ?? null
   const spentNanoUsd = found?.nanousd ?? 0
   return {
@@ -116,6 +137,7 @@ const rowOf = (contents: Contents, nowMillis: number, place: Place): BudgetRow =
     calls: found?.calls ?? 0,
     tokens: found?.tokens ?? 0,
     unpricedCalls: found?.unpriced_calls ?? 0,
+    refusedCalls: contents.refusals.find(isIt)?.calls ?? 0,
     alerts: contents.alerts
       .filter((one) => one.kind === kind && one.period === period && one.name === name && one.nanousd === limitNanoUsd)
       .map(({ percent }) => percent),
@@ -163,6 +185,7 @@ export const read = (runsDir: string): Effect.Effect<Option.Option<BudgetReport>
           message: `${FileProblem.explain("read the ledger of budgets", ledger, cause)}. Move it away to begin a new one; what was spent so far is then forgotten.`,
         }),
     })
+    if (all === undefined) return Option.none()
     const contents = { ...all, reservations: yield* living(all.reservations) }
     const atMillis = yield* Clock.currentTimeMillis
     return Option.some({ ledger, atMillis, sinceMillis: contents.since, rows: rowsOf(contents, atMillis) })

@@ -75,7 +75,7 @@ const told = (state: State, scheme: Scheme, { about, atMillis }: Wish) => {
 }
 
 const verdictIn = (state: State, scheme: Scheme, { about, atMillis, estimate }: Wish): BudgetRules.Verdict =>
-  BudgetRules.verdict(scheme.limits(about, atMillis), tallyIn(state.tallies), estimate)
+  BudgetRules.verdict(scheme.limits(about, atMillis), tallyIn(state.tallies), estimate, about)
 
 const moved = (
   { tallies }: State,

@@ -18,7 +18,7 @@ import type { BudgetAlert } from "../services/Budget.js"
 import { CurrentRun } from "../services/CurrentRun.js"
 import { fromMillis } from "../src/domain/Timestamp.js"
 import * as WebhookAddress from "../src/domain/WebhookAddress.js"
-import { headers, type WebhookMessage } from "../src/domain/WebhookMessage.js"
+import { headers, secretProblem, type WebhookMessage } from "../src/domain/WebhookMessage.js"
 import * as FileProblem from "./FileProblem.js"
 
 export interface WebhookOptions {
@@ -128,6 +128,11 @@ export const make = (options: WebhookOptions): Effect.Effect<Tell, never, Scope.
     const wrong = WebhookAddress.problem(address)
     if (wrong !== null) {
       yield* Effect.logWarning(`RUNLEDGER_WEBHOOK_URL cannot be used: ${wrong}. Budget alerts are not sent.`)
+      return nobody
+    }
+    const flaw = options.secret === undefined ? null : secretProblem(Redacted.value(options.secret))
+    if (flaw !== null) {
+      yield* Effect.logWarning(`RUNLEDGER_WEBHOOK_SECRET cannot be used: ${flaw}. Budget alerts are not sent.`)
       return nobody
     }
     const where = WebhookAddress.shown(address)

@@ -133,13 +133,43 @@ const windowOf = (start: string, end: string): DailyWindow | undefined => {
   return from === undefined || to === undefined ? undefined : { from, to }
 }
 
-const datedOf = (provider: string, model: string, conditional: ConditionalPrice): DatedPrice | undefined => {
-  const { constraint, prices } = conditional
-  const day = constraint?.type === "start_date" ? constraint.start_date : null
-  const price = toPrice(provider, model, day, prices)
+/** `01:00-04:00Z`, of the hours in which a price holds. */
+const hours = ({ from, to }: DailyWindow): string => {
+  const [start, end] = [from, to].map((second) => new Date(second * 1000).toISOString().slice(11, 16))
+  return `${start}-${end}Z`
+}
+
+/**
+ * `since` is the day of the dated price before it, null for none: hours that are listed behind a day are those of the price that
+ * began on it. Prices of certain hours have ids of their own.
+ */
+const datedOf = (
+  provider: string,
+  model: string,
+  { constraint, prices }: ConditionalPrice,
+  since: string | null,
+): DatedPrice | undefined => {
+  const day = constraint?.type === "start_date" ? constraint.start_date : constraint === undefined ? null : since
   const window = constraint?.type === "time_of_date" ? windowOf(constraint.start_time, constraint.end_time) : null
+  const price = toPrice(provider, model, day, prices)
   if (price === undefined || window === undefined) return undefined
-  return { startMillis: day === null ? null : startOfDay(day), window, price, source: SOURCE, readOn: READ_ON }
+  return {
+    startMillis: day === null ? null : startOfDay(day),
+    window,
+    price: window === null ? price : { ...price, priceId: `${price.priceId}@${hours(window)}` },
+    source: SOURCE,
+    readOn: READ_ON,
+  }
+}
+
+/** The last day that is named before each of a model's prices. */
+const daysBefore = (conditionals: ReadonlyArray<ConditionalPrice>): ReadonlyArray<string | null> => {
+  let day: string | null = null
+  return conditionals.map(({ constraint }) => {
+    const before = day
+    if (constraint?.type === "start_date") day = constraint.start_date
+    return before
+  })
 }
 
 /**
@@ -155,8 +185,11 @@ const namesOf = (provider: string, match: MatchLogic): ReadonlyArray<string> => 
 }
 
 const toModel = (provider: string, model: ModelInfo): PricedModel => {
-  const conditionals = Array.isArray(model.prices) ? model.prices : [{ prices: model.prices }]
-  const dated = conditionals.map((conditional) => datedOf(provider, model.id, conditional))
+  const conditionals: ReadonlyArray<ConditionalPrice> = Array.isArray(model.prices)
+    ? model.prices
+    : [{ prices: model.prices }]
+  const days = daysBefore(conditionals)
+  const dated = conditionals.map((conditional, n) => datedOf(provider, model.id, conditional, days[n] ?? null))
   // A model whose price is not wholly understood is unpriced, not half priced.
   const prices = dated.every((price) => price !== undefined) ? dated : []
   return { provider, id: model.id, aliases: namesOf(provider, model.match), prices }

@@ -1,7 +1,7 @@
 import type { Anthropic } from "@anthropic-ai/sdk"
 import type { Stream } from "@anthropic-ai/sdk/streaming"
 import * as Config from "effect/Config"
-import type { ConfigError } from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,9 +11,10 @@ import { LlmClient, type LlmClientService } from "../services/LlmClient.js"
 import type { AnswerSource } from "../src/domain/Llm.js"
 import { nextStep } from "./AnthropicFailure.js"
 import { makeEndpoint, protocol } from "./AnthropicHttp.js"
-import { type PartialParse, streaming } from "./AnthropicStream.js"
+import { streaming } from "./AnthropicStream.js"
 import * as ProviderAttempts from "./ProviderAttempts.js"
 import * as ProviderStream from "./ProviderStream.js"
+import type { PartialParse } from "./ToolArguments.js"
 
 const DEFAULT_BASE_URL = "https://api.anthropic.com"
 
@@ -72,16 +73,23 @@ const make = (options: LlmClientAnthropicOptions): Effect.Effect<LlmClientServic
 export const layer = (options: LlmClientAnthropicOptions): Layer.Layer<LlmClient> =>
   Layer.effect(LlmClient, make(options))
 
-/** {@link layer} with `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL`. */
+const KEY = "ANTHROPIC_API_KEY"
+
+const unset = ConfigError.MissingData(
+  [KEY],
+  `${KEY} is not set. Set it, or ask the sandbox, which takes any key and costs nothing: "npx runledger sandbox" says the ANTHROPIC_BASE_URL to set.`,
+)
+
+/** {@link layer} with `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL`. Without a key it fails and says what to do. */
 export const layerConfig = (
   options: Omit<LlmClientAnthropicOptions, "apiKey" | "baseUrl"> = {},
-): Layer.Layer<LlmClient, ConfigError> =>
+): Layer.Layer<LlmClient, ConfigError.ConfigError> =>
   Layer.unwrapEffect(
     Effect.map(
       Config.all({
-        apiKey: Config.redacted(Config.nonEmptyString("ANTHROPIC_API_KEY")),
+        apiKey: Config.redacted(Config.nonEmptyString(KEY)),
         baseUrl: Config.option(Config.nonEmptyString("ANTHROPIC_BASE_URL")),
-      }),
+      }).pipe(Effect.mapError((error) => (ConfigError.isMissingDataOnly(error) ? unset : error))),
       ({ apiKey, baseUrl }) => layer({ ...options, apiKey, baseUrl: Option.getOrUndefined(baseUrl) }),
     ),
   )

@@ -40,6 +40,12 @@ const requestTo = ({ model }: Candidate, request: LlmRequest): LlmRequest =>
 const nameOf = ({ client }: Candidate, source: LlmResponse["source"]): string =>
   source === "provider" ? client.provider : source
 
+/** Who is behind what a candidate told: one behind it that it names, or itself. */
+const whoIs = ({ client }: Candidate, told: Pick<LlmResponse, "baseUrl" | "provider">) => ({
+  provider: told.provider ?? client.provider,
+  baseUrl: told.baseUrl === undefined ? client.baseUrl : told.baseUrl,
+})
+
 /** Attempts as a part of the whole call: numbered on, with who was asked for which model. */
 const marked = (
   attempts: ReadonlyArray<Attempt>,
@@ -87,7 +93,7 @@ const failed = (turn: Turn, error: LlmError): Effect.Effect<Before> =>
   })
 
 /** The error of the last who was asked, with the attempts and the usage of all; of one alone it is that one's very error. */
-const together = ({ attempts, errors }: Before, last: LlmError): LlmError => {
+const together = ({ candidate }: Turn, { attempts, errors }: Before, last: LlmError): LlmError => {
   if (errors.length < 2) return last
   const earlier = errors.slice(0, -1).map(({ error, who }) => `${who}: ${error.reason}`)
   return new LlmError({
@@ -99,6 +105,7 @@ const together = ({ attempts, errors }: Before, last: LlmError): LlmError => {
     attempts,
     usage: errors.reduce((sum, { error }) => add(sum, error.usage), none),
     source: last.source,
+    ...whoIs(candidate, last),
     cause: last,
   })
 }
@@ -109,7 +116,7 @@ const told = ({ before, candidate, request }: Turn, response: LlmResponse): LlmR
   const asked = { provider: nameOf(candidate, response.source), model: request.model }
   return {
     ...response,
-    provider: response.provider ?? candidate.client.provider,
+    ...whoIs(candidate, response),
     model: response.model ?? request.model,
     attempts: marked(response.attempts, before, asked),
   }
@@ -122,7 +129,7 @@ const chunkTold = (turn: Turn, chunk: LlmChunk): LlmChunk => {
   const asked = { provider: nameOf(candidate, chunk.source), model: request.model }
   return {
     ...chunk,
-    provider: chunk.provider ?? candidate.client.provider,
+    ...whoIs(candidate, chunk),
     model: chunk.model ?? request.model,
     attempts: marked(chunk.attempts, before, asked),
   }
@@ -152,7 +159,7 @@ const make = (first: Candidate, alternates: ReadonlyArray<Candidate>): LlmClient
           Effect.flatMap(failed(turn, error), (all) => {
             const [next, ...rest] = others
             return next === undefined || !error.retryable
-              ? Effect.fail(together(all, error))
+              ? Effect.fail(together(turn, all, error))
               : generate(request, next, rest, all)
           }),
         ),
@@ -178,7 +185,7 @@ const make = (first: Candidate, alternates: ReadonlyArray<Candidate>): LlmClient
               Effect.map(failed(turn, error), (all) => {
                 const [next, ...rest] = others
                 return next === undefined || !error.retryable || hasBegun
-                  ? Stream.fail(together(all, error))
+                  ? Stream.fail(together(turn, all, error))
                   : stream(request, next, rest, all)
               }),
             ),
@@ -201,7 +208,8 @@ const built = <E, R>({ client, model }: Alternate<E, R>) =>
 /**
  * Asks one client, and where that fails in a way that another try might mend, the next: another endpoint, another model, or both.
  * What no other try mends goes straight to the caller. The attempts of all stand in the answer or the error, in their order, each
- * with who was asked for which model; what failed ones are billed is told beside them. An answer says who gave it and is priced so.
+ * with who was asked for which model; what failed ones are billed is told beside them. An answer says who gave it, and where, and is priced so;
+ * an error says who was asked last.
  * A stream turns to the next only before its first chunk. The client is named after the first; each client retries by itself
  * before the next is asked, so that a call may take as long as all of them together.
  */

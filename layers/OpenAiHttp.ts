@@ -3,6 +3,7 @@ import { wordsOf } from "./OpenAiFailure.js"
 import { decode, isEmpty, type MaxTokensField, toBody } from "./OpenAiMessages.js"
 import * as ProviderEndpoint from "./ProviderEndpoint.js"
 import type { Protocol } from "./ProviderHttp.js"
+import type { PartialParse } from "./ToolArguments.js"
 
 /** A chat-completions API and the right to use it. */
 export type Endpoint = ProviderEndpoint.Endpoint<OpenAI>
@@ -42,14 +43,22 @@ export const makeEndpoint = (
 export const keyHeaders = (hasKey: boolean): { readonly headers?: { readonly authorization: null } } =>
   hasKey ? {} : { headers: { authorization: null } }
 
+/** What is asked of a server in its own way. */
+export interface Manner {
+  readonly hasKey: boolean
+  readonly maxTokensField: MaxTokensField
+  /** A stream is asked for its usage. */
+  readonly streamUsage: boolean
+}
+
 /** A chat-completions API, as its SDK speaks it. */
-export const protocol = (hasKey: boolean, maxTokensField: MaxTokensField): Protocol<OpenAI> => ({
+export const protocol = ({ hasKey, maxTokensField }: Manner, partial: PartialParse): Protocol<OpenAI> => ({
   requestIdHeader: "x-request-id",
   post: (client, wanted, signal) =>
     client
       .post("/chat/completions", { body: toBody(wanted, maxTokensField), signal, ...keyHeaders(hasKey) })
       .asResponse(),
-  decode,
+  decode: (body) => decode(body, partial),
   isEmpty,
   wordsOf,
 })

@@ -9,7 +9,9 @@ import type {
 import type { ContentBlock, LlmRequest } from "../src/domain/Llm.js"
 import { finishReason } from "../src/domain/StopWord.js"
 import { fromChatCompletions, type Usage } from "../src/domain/Usage.js"
-import type { DecodedAnswer } from "./ProviderHttp.js"
+import { toldInstead } from "./OpenAiFailure.js"
+import { type DecodedAnswer, noAnswer, type Undecodable } from "./ProviderHttp.js"
+import * as ToolArguments from "./ToolArguments.js"
 
 /** The member that limits the answer: the newer one counts reasoning too, the older one is what most other servers know. */
 export type MaxTokensField = "max_tokens" | "max_completion_tokens"
@@ -19,8 +21,7 @@ type ToolUse = Extract<ContentBlock, { readonly type: "tool_use" }>
 const toCall = ({ id, input, name }: ToolUse): ChatCompletionMessageFunctionToolCall => ({
   id,
   type: "function",
-  // Arguments that came as no JSON go back as they came.
-  function: { name, arguments: typeof input === "string" ? input : (JSON.stringify(input) ?? "{}") },
+  function: { name, arguments: JSON.stringify(input) ?? "{}" },
 })
 
 /** One text is a text, which every server takes; several stay apart. */
@@ -94,8 +95,11 @@ const Called = Schema.Struct({ name: Schema.String, arguments: Schema.optional(S
 const TextPart = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String })
 const OtherPart = Schema.Struct({ type: Schema.String.pipe(Schema.filter((type) => type !== "text")) })
 
+/** What is said: a text, or parts, of which those that are text count. */
+export const Said = nullable(Schema.Union(Schema.String, Schema.Array(Schema.Union(TextPart, OtherPart))))
+
 const Message = Schema.Struct({
-  content: nullable(Schema.Union(Schema.String, Schema.Array(Schema.Union(TextPart, OtherPart)))),
+  content: Said,
   refusal: nullable(Schema.String),
   tool_calls: nullable(Schema.Array(Schema.Struct({ id: nullable(Schema.String), function: Called }))),
   function_call: nullable(Called),
@@ -110,26 +114,31 @@ const Completion = Schema.Struct({
 const decodeCompletion = Schema.decodeUnknownEither(Completion)
 const decodeJson = Schema.decodeEither(Schema.parseJson(Schema.Unknown))
 
-/** A tool call's input: the JSON of its arguments, or the very text when that is no JSON. No arguments are none. */
-export const inputOf = (given: unknown): unknown => {
-  if (typeof given !== "string") return given ?? {}
-  return given.trim() === "" ? {} : Either.getOrElse(decodeJson(given), () => given)
+/** A tool call's input: the JSON of its arguments, which some servers give as what it stands for. No arguments are none. */
+export const inputOf = (given: unknown, reading: ToolArguments.Reading): Either.Either<unknown, string> => {
+  if (typeof given !== "string") return Either.right(given ?? {})
+  return given.trim() === "" ? Either.right({}) : ToolArguments.parse(given, reading)
 }
 
-const wordsOf = ({ content, refusal }: Message): string => {
-  const words =
-    typeof content === "string" ? content : (content ?? []).map((part) => ("text" in part ? part.text : "")).join("")
-  return words === "" ? (refusal ?? "") : words
-}
+/** The text of what is said. */
+export const textOf = (content: string | ReadonlyArray<object> | null | undefined): string =>
+  typeof content === "string"
+    ? content
+    : (content ?? []).map((part) => ("text" in part && typeof part.text === "string" ? part.text : "")).join("")
 
-const callsOf = ({ function_call, tool_calls }: Message): ReadonlyArray<ToolUse> =>
-  [...(tool_calls ?? []), ...(function_call == null ? [] : [{ id: null, function: function_call }])].map(
-    ({ id, function: called }, index) => ({
-      type: "tool_use",
-      id: id || `call_${index + 1}`,
-      name: called.name,
-      input: inputOf(called.arguments),
-    }),
+const wordsOf = ({ content, refusal }: Message): string => textOf(content) || (refusal ?? "")
+
+const callsOf = (
+  { function_call, tool_calls }: Message,
+  reading: Omit<ToolArguments.Reading, "name">,
+): Either.Either<ReadonlyArray<ToolUse>, string> =>
+  Either.all(
+    [...(tool_calls ?? []), ...(function_call == null ? [] : [{ id: null, function: function_call }])].map(
+      ({ id, function: { arguments: given, name } }, index) =>
+        Either.map(inputOf(given, { ...reading, name }), (input): ToolUse => {
+          return { type: "tool_use", id: id || `call_${index + 1}`, name, input }
+        }),
+    ),
   )
 
 /** An answer, read at once or put together from a stream, in the domain's words. */
@@ -148,30 +157,51 @@ export const answerOf = (parts: {
   return { content, model, stopReason, finishReason: isCall ? "tool_calls" : end, usage }
 }
 
-const contentOfMessage = (message: Message): ReadonlyArray<ContentBlock> => {
+/** Whether an answer ended where it was cut. */
+export const isCut = (finish: string | null): boolean => finishReason(finish) === "length"
+
+/** A tool call that cannot be made of an answer that is whole otherwise. */
+export const malformed = (detail: string, usage: Usage): Undecodable => ({ ...noAnswer(detail, usage), detail })
+
+const completed = (
+  { choices: [first], model }: typeof Completion.Type,
+  usage: Usage,
+  partial: ToolArguments.PartialParse,
+): Either.Either<DecodedAnswer, Undecodable> => {
+  const { message } = first
+  const finish = first.finish_reason ?? null
   const text = wordsOf(message)
-  return [...(text === "" ? [] : [{ type: "text" as const, text }]), ...callsOf(message)]
+  return Either.mapBoth(callsOf(message, { isCut: isCut(finish), partial }), {
+    onLeft: (wrong) => malformed(wrong, usage),
+    onRight: (calls) =>
+      answerOf({
+        content: [...(text === "" ? [] : [{ type: "text" as const, text }]), ...calls],
+        refused: (message.refusal ?? "") !== "",
+        ...{ finish, model: model || null, usage },
+      }),
+  })
+}
+
+const notCompleted = (response: unknown, usage: Usage): Undecodable => {
+  const told =
+    typeof response === "object" && response !== null ? toldInstead(Reflect.get(response, "error")) : undefined
+  return told === undefined ? noAnswer("JSON that is no chat completion", usage) : { ...told, usage }
 }
 
 /**
- * Reads an answer's body; on the left what is wrong with it, in words. A refusal's words are the answer's, and it ends with
- * `refusal`, a word that the API has for the message but not for the end.
+ * Reads an answer's body; on the left what is wrong with it, and what it used all the same. A refusal's words are the answer's,
+ * and it ends with `refusal`, a word that the API has for the message but not for the end.
  */
-export const decode = (body: string): Either.Either<DecodedAnswer, string> =>
+export const decode = (body: string, partial: ToolArguments.PartialParse): Either.Either<DecodedAnswer, Undecodable> =>
   Either.flatMap(
-    Either.mapLeft(decodeJson(body), () => "text that is not JSON"),
-    (response) =>
-      Either.mapBoth(decodeCompletion(response), {
-        onLeft: () => "JSON that is no chat completion",
-        onRight: ({ choices: [first], model }) =>
-          answerOf({
-            content: contentOfMessage(first.message),
-            refused: (first.message.refusal ?? "") !== "",
-            finish: first.finish_reason ?? null,
-            model: model ?? null,
-            usage: fromChatCompletions(response),
-          }),
-      }),
+    Either.mapLeft(decodeJson(body), () => noAnswer("text that is not JSON")),
+    (response) => {
+      const usage = fromChatCompletions(response)
+      return Either.flatMap(
+        Either.mapLeft(decodeCompletion(response), () => notCompleted(response, usage)),
+        (completion) => completed(completion, usage, partial),
+      )
+    },
   )
 
 /** An answer without a word and without a tool call. One that was filtered or refused may be; any other is a failure. */

@@ -35,7 +35,7 @@ export interface PriceBookTableOptions {
    *     input: 0.80
    *     output: 4.00
    *     # all further keys may be left out
-   *     provider: anthropic          # the default
+   *     provider: anthropic          # as the calls name it; absent: anthropic, with its batch and search terms
    *     aliases: [my-haiku]          # other whole names
    *     effective_from: 2026-01-01   # first day, UTC; several rows of one model make its history
    *     cache_read: 0.08             # absent: charged as input
@@ -158,9 +158,14 @@ const make = Effect.fn("PriceBookTable.make")(function* (options: PriceBookTable
     ["overlay", ProviderTerms.discounted(overlay, file.discounts)],
     ["genai-prices", ProviderTerms.discounted(kept, file.discounts)],
   ] as const
+  let rows: PriceBookService["listed"] | undefined
   const service: PriceBookService = {
     unsafePriceOf: remembering(sources.map(([, of]) => PriceTable.make(of))),
-    listed: sources.flatMap(([origin, of]) => PriceTable.listed(origin, of)),
+    // Only people ask for all of them: making the rows takes as long as all else of a start.
+    get listed() {
+      rows ??= sources.flatMap(([origin, of]) => PriceTable.listed(origin, of))
+      return rows
+    },
     unpriced: UNPRICED.map((model) => ({ provider: "anthropic", model })),
     readOn: READ_ON,
   }

@@ -62,19 +62,26 @@ export const retries = ({ maxRetries, maxRetryAfterMs, retryBase }: Policy) =>
     ),
   )
 
+const tooLate = ({ timeout }: Policy): AttemptFailure =>
+  failure({ reason: "Timeout", detail: `no whole answer within ${Duration.format(timeout)}`, again: true })
+
+const NOTHING: AttemptLog.Seen = { status: null, requestId: null }
+
 /** One attempt, timed and told to the log whether it succeeds or fails. */
 const attempted = (
   log: AttemptLog.AttemptLog,
   policy: Policy,
   once: Effect.Effect<ProviderHttp.Answered, AttemptFailure>,
+  seen: Effect.Effect<AttemptLog.Seen>,
 ): Effect.Effect<ProviderHttp.Answered, AttemptFailure> =>
   Effect.flatMap(log.begin, (running) =>
     once.pipe(
-      Effect.timeoutFail({
-        duration: policy.timeout,
-        onTimeout: () =>
-          failure({ reason: "Timeout", detail: `no answer within ${Duration.format(policy.timeout)}`, again: true }),
-      }),
+      Effect.timeoutFail({ duration: policy.timeout, onTimeout: () => tooLate(policy) }),
+      // An answer that had begun has a status and an id all the same.
+      Effect.catchIf(
+        (failed) => failed.status === null,
+        (failed) => Effect.flatMap(seen, (of) => failure({ ...failed, ...of })),
+      ),
       Effect.tap(running.end),
       Effect.tapError((failed) => running.end(failed)),
     ),
@@ -132,10 +139,15 @@ export const generate =
     Effect.gen(function* () {
       const log = AttemptLog.make()
       const source = yield* Ref.make(unanswered)
-      const once = ProviderHttp.send(protocol, endpoint, request, (headers) =>
-        Ref.set(source, headers.has(SANDBOX_HEADER) ? "sandbox" : "provider"),
+      const seen = yield* Ref.make(NOTHING)
+      const once = ProviderHttp.send(protocol, endpoint, request, (headers, status) =>
+        Effect.zipRight(
+          Ref.set(seen, { status, requestId: headers.get(protocol.requestIdHeader) }),
+          Ref.set(source, headers.has(SANDBOX_HEADER) ? "sandbox" : "provider"),
+        ),
       )
-      const answered = yield* attempted(log, policy, once).pipe(
+      const attempt = attempted(log, policy, Effect.zipRight(Ref.set(seen, NOTHING), once), Ref.get(seen))
+      const answered = yield* attempt.pipe(
         Effect.retry(retries(policy)),
         Effect.catchTag("AttemptFailure", (failed) =>
           Effect.flatMap(Effect.all([log.all, Ref.get(source)]), ([all, from]) =>

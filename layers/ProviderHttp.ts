@@ -3,9 +3,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as HttpRetry from "../src/domain/HttpRetry.js"
-import type { ContentBlock, FinishReason, LlmRequest } from "../src/domain/Llm.js"
+import type { ContentBlock, FinishReason, LlmErrorReason, LlmRequest } from "../src/domain/Llm.js"
 import { mask } from "../src/domain/Secrets.js"
-import type { Usage } from "../src/domain/Usage.js"
+import { none, totalTokens, type Usage } from "../src/domain/Usage.js"
 import { type AttemptFailure, failure, reasonOfStatus } from "./AttemptFailure.js"
 import type { Endpoint } from "./ProviderEndpoint.js"
 
@@ -27,6 +27,31 @@ export interface Answered {
   readonly requestId: string | null
 }
 
+/** Why an answer cannot be read, or not on. `again`: a try at once may do better; `retryable`: one of the caller's might. */
+export interface Broken {
+  readonly reason: LlmErrorReason
+  readonly detail: string
+  readonly again: boolean
+  readonly retryable: boolean
+}
+
+/** Why a body is no answer, and what it says was used all the same. */
+export interface Undecodable extends Broken {
+  readonly usage: Usage
+}
+
+/** A body that is no answer of the model, in words that follow "the answer is". */
+export const noAnswer = (what: string, usage: Usage = none): Undecodable => ({
+  reason: "MalformedResponse",
+  detail: `the answer is ${what}`,
+  again: false,
+  retryable: true,
+  usage,
+})
+
+/** Every question has tokens: a count of none at all comes from somebody who does not count, and is no usage. */
+export const believed = (usage: Usage): Usage => (totalTokens(usage) === 0 ? none : usage)
+
 /** What an SDK throws when the provider answers with a status that is no success. */
 export interface StatusError extends Error {
   readonly status: number
@@ -39,8 +64,8 @@ export interface Protocol<Client> {
   readonly requestIdHeader: string
   /** Sends a request and gives the response as it comes, its body unread. */
   readonly post: (client: Client, wanted: LlmRequest, signal: AbortSignal) => Promise<Response>
-  /** Reads an answer's body; on the left what is wrong with it, in words. */
-  readonly decode: (body: string) => Either.Either<DecodedAnswer, string>
+  /** Reads an answer's body; on the left what is wrong with it. */
+  readonly decode: (body: string) => Either.Either<DecodedAnswer, Undecodable>
   /** An answer without a word and without a tool call where one must be. */
   readonly isEmpty: (answer: DecodedAnswer) => boolean
   /** The provider's own words in an error, and whether it is final whatever its status says. */
@@ -98,25 +123,28 @@ const statusFailure = <Client>(
   })
 }
 
+/** What of an answer is seen before its body. */
+export type OnHeaders = (headers: Headers, status: number) => Effect.Effect<void>
+
 class RequestFailed extends Data.TaggedError("RequestFailed")<{ readonly cause: unknown }> {}
 
 /** Sends a request; `onHeaders` sees the headers of whatever answers. Gives the response of a success, its body unread. */
 export const request = <Client>(
   protocol: Protocol<Client>,
   secrets: ReadonlyArray<string>,
-  onHeaders: (headers: Headers) => Effect.Effect<void>,
+  onHeaders: OnHeaders,
   post: () => Promise<Response>,
 ): Effect.Effect<Response, AttemptFailure> =>
   Effect.tryPromise({ try: post, catch: (cause) => new RequestFailed({ cause }) }).pipe(
     Effect.catchAll(({ cause }) =>
       isStatusError(cause)
         ? Effect.zipRight(
-            onHeaders(cause.headers),
+            onHeaders(cause.headers, cause.status),
             Effect.flatMap(Clock.currentTimeMillis, (now) => statusFailure(protocol, cause, secrets, now)),
           )
         : connectionFailure(cause, "no answer", secrets),
     ),
-    Effect.tap((response) => onHeaders(response.headers)),
+    Effect.tap((response) => onHeaders(response.headers, response.status)),
   )
 
 const read = <Client>(
@@ -137,27 +165,40 @@ const read = <Client>(
 export const mediaType = (response: Response): string =>
   (response.headers.get("content-type") ?? "").split(";")[0]?.trim() ?? ""
 
+/** Whether a response says that its body is JSON. */
+export const isJson = (response: Response): boolean => /[/+]json$/.test(mediaType(response))
+
 const interpret = <Client>(
   protocol: Protocol<Client>,
   response: Response,
   body: string,
+  secrets: ReadonlyArray<string>,
 ): Either.Either<Answered, AttemptFailure> => {
   const status = response.status
   const requestId = response.headers.get(protocol.requestIdHeader)
-  const unusable = (reason: "MalformedResponse" | "EmptyResponse", detail: string, usage?: Usage) =>
-    Either.left(
-      failure({ reason, detail, retryable: true, status, requestId, ...(usage === undefined ? {} : { usage }) }),
-    )
-  if (body.trim() === "") return unusable("EmptyResponse", "the answer is empty")
-  const type = mediaType(response)
-  if (!/[/+]json$/.test(type))
-    return unusable("MalformedResponse", `the answer is ${type || "of no stated type"}, not JSON`)
-  const answer = protocol.decode(body)
-  if (Either.isLeft(answer)) return unusable("MalformedResponse", `the answer is ${answer.left}`)
-  return protocol.isEmpty(answer.right)
-    ? unusable("EmptyResponse", "the answer has no text and no tool call", answer.right.usage)
-    : Either.right({ answer: answer.right, status, requestId })
+  const unusable = (wrong: Undecodable) => {
+    const { detail, usage } = wrong
+    return Either.left(failure({ ...wrong, detail: short(detail, secrets), usage: believed(usage), status, requestId }))
+  }
+  const empty = (detail: string, usage: Usage) =>
+    unusable({ reason: "EmptyResponse", detail, again: false, retryable: true, usage })
+  if (body.trim() === "") return empty("the answer is empty", none)
+  if (!isJson(response)) return unusable(noAnswer(`${mediaType(response) || "of no stated type"}, not JSON`))
+  const decoded = protocol.decode(body)
+  if (Either.isLeft(decoded)) return unusable(decoded.left)
+  const answer = { ...decoded.right, usage: believed(decoded.right.usage) }
+  return protocol.isEmpty(answer)
+    ? empty("the answer has no text and no tool call", answer.usage)
+    : Either.right({ answer, status, requestId })
 }
+
+/** The answer that a response's body is. */
+export const answerIn = <Client>(
+  protocol: Protocol<Client>,
+  response: Response,
+  secrets: ReadonlyArray<string>,
+): Effect.Effect<Answered, AttemptFailure> =>
+  Effect.flatMap(read(protocol, response, secrets), (body) => interpret(protocol, response, body, secrets))
 
 /** Why nothing can be sent to an endpoint without a client. */
 export const unreachable = <Client>({ problem }: Endpoint<Client>): AttemptFailure =>
@@ -171,7 +212,7 @@ export const send = <Client>(
   protocol: Protocol<Client>,
   endpoint: Endpoint<Client>,
   wanted: LlmRequest,
-  onHeaders: (headers: Headers) => Effect.Effect<void>,
+  onHeaders: OnHeaders,
 ): Effect.Effect<Answered, AttemptFailure> => {
   const { client, secrets } = endpoint
   if (client === null) return Effect.fail(unreachable(endpoint))
@@ -179,9 +220,7 @@ export const send = <Client>(
     Effect.sync(() => new AbortController()),
     ({ signal }) =>
       request(protocol, secrets, onHeaders, () => protocol.post(client, wanted, signal)).pipe(
-        Effect.flatMap((response) =>
-          Effect.flatMap(read(protocol, response, secrets), (body) => interpret(protocol, response, body)),
-        ),
+        Effect.flatMap((response) => answerIn(protocol, response, secrets)),
       ),
     (controller) => Effect.sync(() => controller.abort()),
   )

@@ -7,17 +7,30 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AnswerSource, LlmError, LlmErrorReason, LlmRequest } from "../src/domain/Llm.js"
-import type { LlmChunk, Text, Thinking, ToolInput, Used } from "../src/domain/LlmChunk.js"
+import type { AnswerSource, LlmError, LlmRequest } from "../src/domain/Llm.js"
+import {
+  begun,
+  type LlmChunk,
+  ofContent,
+  type Text,
+  type Thinking,
+  type ToolInput,
+  type Used,
+} from "../src/domain/LlmChunk.js"
 import { SANDBOX_HEADER } from "../src/domain/SandboxHeader.js"
 import type { Usage } from "../src/domain/Usage.js"
 import { type AttemptFailure, failure } from "./AttemptFailure.js"
 import * as AttemptLog from "./AttemptLog.js"
 import { type Asking, type Policy, retries, toError } from "./ProviderAttempts.js"
 import {
+  answerIn,
+  type Broken,
+  believed,
   connectionFailure,
   type DecodedAnswer,
+  isJson,
   mediaType,
+  type OnHeaders,
   request as send,
   short,
   unreachable,
@@ -37,14 +50,6 @@ export type Told =
   | ToolInput
   | Used
   | { readonly _tag: "Answered"; readonly answer: DecodedAnswer }
-
-/** Why an answer cannot be read on. `again`: a try at once may do better; `retryable`: one of the caller's might. */
-export interface Broken {
-  readonly reason: LlmErrorReason
-  readonly detail: string
-  readonly again: boolean
-  readonly retryable: boolean
-}
 
 /** Reads the events of one answer, in their order. */
 export interface StreamReader {
@@ -93,7 +98,7 @@ const within = (flow: Flow, failed: AttemptFailure): AttemptFailure =>
     retryable: failed.retryable || failed.again,
     status: flow.status,
     requestId: flow.requestId,
-    usage: failed.usage.source === "none" ? flow.reader.used() : failed.usage,
+    usage: failed.usage.source === "none" ? believed(flow.reader.used()) : failed.usage,
   })
 
 /** What the next event tells; mostly one thing, of a ping nothing. */
@@ -136,6 +141,20 @@ const unusable = <Client>(asking: Asking<Client>, response: Response, requestId:
   })
 }
 
+/** The whole answer, where a server gives it at once although a stream was asked for. */
+const atOnce = <Client>(
+  { endpoint, policy, protocol }: Asking<Client>,
+  response: Response,
+): Effect.Effect<ReadonlyArray<Told>, AttemptFailure> =>
+  answerIn(protocol, response, endpoint.secrets).pipe(
+    Effect.timeoutFail({ duration: policy.timeout, onTimeout: () => silent(policy) }),
+    Effect.map(({ answer }) => [
+      { _tag: "Begun", model: answer.model, usage: begun(answer.usage) },
+      ...ofContent(answer.content),
+      { _tag: "Answered", answer },
+    ]),
+  )
+
 interface Opened {
   readonly flow: Flow
   readonly told: ReadonlyArray<Told>
@@ -146,7 +165,7 @@ const open = <Client>(
   asking: StreamAsking<Client>,
   wanted: LlmRequest,
   log: AttemptLog.AttemptLog,
-  onHeaders: (headers: Headers) => Effect.Effect<void>,
+  onHeaders: OnHeaders,
 ): Effect.Effect<Opened, AttemptFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { endpoint, policy, protocol, streaming } = asking
@@ -163,11 +182,12 @@ const open = <Client>(
         streaming.post(client, wanted, controller.signal),
       ).pipe(Effect.timeoutFail({ duration: policy.timeout, onTimeout: () => silent(policy) }))
       const requestId = response.headers.get(protocol.requestIdHeader)
-      yield* unusable(asking, response, requestId)
+      if (!isJson(response)) yield* unusable(asking, response, requestId)
       const events = streaming.events(response, controller)
       const reader = streaming.reader()
       const flow: Flow = { status: response.status, requestId, events, reader, running, startedAt, idleMs: 0 }
-      return { flow, told: yield* some(asking, flow) }
+      const told = isJson(response) ? atOnce(asking, response) : some(asking, flow)
+      return { flow, told: yield* Effect.mapError(told, (failed) => within(flow, failed)) }
     }).pipe(
       Effect.tapError((failed) =>
         Effect.zipRight(
@@ -194,15 +214,19 @@ const chunks = (
             model: one.model,
             requestId: flow.requestId,
             source,
-            usage: one.usage,
+            usage: believed(one.usage),
             attempts: [...earlier, now],
           }))
         case "Answered":
           return Effect.gen(function* () {
             yield* flow.running.end(flow, flow.idleMs)
-            const response = { ...one.answer, requestId: flow.requestId, attempts: yield* log.all, source }
+            const { answer } = one
+            const attempts = yield* log.all
+            const response = { ...answer, usage: believed(answer.usage), requestId: flow.requestId, attempts, source }
             return { _tag: "Finished", response }
           })
+        case "Used":
+          return Effect.succeed({ ...one, usage: believed(one.usage) })
         default:
           return Effect.succeed(one)
       }

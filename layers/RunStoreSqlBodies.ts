@@ -1,6 +1,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import { billedAttempts } from "../src/domain/CallParts.js"
 import * as Batch from "./RunStoreSqlBatch.js"
 import { assign, type Row } from "./RunStoreSqlRows.js"
 import type * as Writes from "./RunStoreSqlWrites.js"
@@ -21,6 +22,12 @@ const KEPT = [
   "evidence_path",
 ]
 
+/** Of these it says at least that there was none: who answered, and which attempts are billed, decides what the call costs. */
+const priced = (context: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+  const attempts = billedAttempts(context["attempts"])
+  return { response_model: context["response_model"] ?? null, ...(attempts.length === 0 ? {} : { attempts }) }
+}
+
 type FoundRow = Row & { readonly event_id: string; readonly context_json: string | null }
 
 const isLarge = (context: string | null): context is string =>
@@ -30,6 +37,7 @@ const slim = (context: string): Record<string, unknown> => {
   const parsed: Record<string, unknown> = JSON.parse(context)
   return Object.fromEntries([
     ...KEPT.filter((name) => Object.hasOwn(parsed, name)).map((name) => [name, parsed[name]]),
+    ...Object.entries(priced(parsed)),
     ["bodies_pruned", true],
   ])
 }

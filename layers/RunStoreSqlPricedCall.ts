@@ -1,6 +1,9 @@
-import type { PricedCall } from "../src/domain/CallPricing.js"
+import { billedAttempts, type PricedCall } from "../src/domain/CallParts.js"
 import { parseMillis } from "../src/domain/Timestamp.js"
 import { type Cell, type Cells, placeOf } from "./RunStoreSqlRows.js"
+
+/** The columns that say what decides the price of a row's call. */
+export const COLUMNS = ["metrics_json", "context_json", "model", "provider"]
 
 const METRICS = placeOf("metrics_json")
 const CONTEXT = placeOf("context_json")
@@ -11,11 +14,23 @@ const START = placeOf("start_time")
 /** A cell that holds a text. */
 export const textOf = (cell: Cell | undefined): string | null => (typeof cell === "string" ? cell : null)
 
-const responseModelOf = (context: string | null): string | null => {
-  if (context === null || !context.includes('"response_model"')) return null
+/** Texts of a context without which it tells nothing more than the columns do. */
+const TELLING = ['"response_model"', '"token_usage"', '"bodies_pruned"']
+
+type FromContext = Pick<PricedCall, "attempts" | "isEmptied" | "responseModel">
+
+const SILENT: FromContext = { responseModel: null, attempts: [] }
+
+const fromContext = (context: string | null): FromContext => {
+  if (context === null || !TELLING.some((text) => context.includes(text))) return SILENT
   const parsed: Readonly<Record<string, unknown>> = JSON.parse(context)
-  const model = Object.hasOwn(parsed, "response_model") ? parsed["response_model"] : null
-  return typeof model === "string" && model !== "" ? model : null
+  const own = (name: string) => (Object.hasOwn(parsed, name) ? parsed[name] : undefined)
+  const model = own("response_model")
+  return {
+    responseModel: typeof model === "string" && model !== "" ? model : null,
+    attempts: billedAttempts(own("attempts")),
+    isEmptied: own("bodies_pruned") === true && model === undefined,
+  }
 }
 
 /** The call of a row, as far as its price goes; null when the row has no metrics. */
@@ -25,7 +40,7 @@ export const of = (cells: Cells): PricedCall | null => {
   return {
     provider: textOf(cells[PROVIDER]),
     model: textOf(cells[MODEL]),
-    responseModel: responseModelOf(textOf(cells[CONTEXT])),
+    ...fromContext(textOf(cells[CONTEXT])),
     metrics: JSON.parse(metrics),
   }
 }

@@ -106,6 +106,26 @@ export const make = ({ info, database, translated }: Options): Effect.Effect<Rea
           ]),
       )
 
+    const allCalls = (filter: RunFilter) =>
+      Stream.paginateChunkEffect<Page["after"], Uint8Array, RunStoreError, never>(undefined, (after) =>
+        Effect.map(there("read calls", "calls", { filter, after, limit: CALLS_AT_ONCE }), ({ json, next }) => [
+          Chunk.of(json),
+          Option.fromNullable(next),
+        ]),
+      )
+
+    const callsUnder = (filter: RunFilter, under: string): Stream.Stream<Uint8Array, RunStoreError> =>
+      Stream.unwrap(
+        Effect.map(there("read calls", "callsUnder", { filter, under }), (ids) =>
+          Stream.paginateChunkEffect<number, Uint8Array, RunStoreError, never>(0, (from) =>
+            Effect.map(
+              there("read calls", "callsAt", { ids: ids.slice(from, from + CALLS_AT_ONCE) }),
+              ({ json, looked }) => [Chunk.of(json), Option.liftPredicate(from + looked, (next) => next < ids.length)],
+            ),
+          ),
+        ),
+      )
+
     const json: RunStoreService["json"] = {
       page: (filter, wanted) => page(filter, wanted, ","),
       rows: (filter, { offset = 0, separator = "," } = {}) =>
@@ -116,13 +136,7 @@ export const make = ({ info, database, translated }: Options): Effect.Effect<Rea
           ]),
           Stream.flattenChunks,
         ),
-      calls: (filter, under) =>
-        Stream.paginateChunkEffect<Page["after"], Uint8Array, RunStoreError, never>(undefined, (after) =>
-          Effect.map(there("read calls", "calls", { filter, under, after, limit: CALLS_AT_ONCE }), ({ json, next }) => [
-            Chunk.of(json),
-            Option.fromNullable(next),
-          ]),
-        ),
+      calls: (filter, under) => (under === undefined ? allCalls(filter) : callsUnder(filter, under)),
       tree: (id) => Effect.map(there("read a run's tree", "tree", { id }), Option.fromNullable),
       stats: (groupBy, filter) => there("sum up runs", "stats", { groupBy, filter }),
     }

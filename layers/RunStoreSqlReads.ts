@@ -23,6 +23,9 @@ export interface Reads {
   /** The same page when its rows are small; without an answer when they are not. */
   readonly briefPage: { readonly asks: PageAsked; readonly gets: Queries.RowsBytes | undefined }
   readonly calls: { readonly asks: Calls.Asked; readonly gets: Queries.RowsBytes }
+  /** The places of a run's calls, and calls at such places. */
+  readonly callsUnder: { readonly asks: Calls.AskedUnder; readonly gets: Float64Array<ArrayBuffer> }
+  readonly callsAt: { readonly asks: Calls.AskedAt; readonly gets: Calls.LinesBytes }
   readonly count: { readonly asks: { readonly filter: RunFilter }; readonly gets: number }
   readonly tree: { readonly asks: { readonly id: string }; readonly gets: Bytes | undefined }
   readonly stats: { readonly asks: { readonly groupBy: GroupBy; readonly filter: RunFilter }; readonly gets: Bytes }
@@ -57,6 +60,8 @@ export const isBrief = ({ kind, asks }: Read): boolean => {
       return true
     case "page":
     case "calls":
+    case "callsUnder":
+    case "callsAt":
     case "tree":
       return false
   }
@@ -66,6 +71,8 @@ const answers: { readonly [K in Kind]: (db: Database, asks: Reads[K]["asks"]) =>
   page: (db, { filter, page, separator }) => Queries.page(db, filter, page, separator),
   briefPage: (db, { filter, page, separator }) => Queries.briefPage(db, filter, page, separator),
   calls: (db, asked) => Calls.page(db, asked),
+  callsUnder: (db, asked) => Calls.idsUnder(db, asked),
+  callsAt: (db, asked) => Calls.at(db, asked),
   count: (db, { filter }) => Counts.count(db, filter),
   tree: (db, { id }) => Tree.tree(db, id),
   stats: (db, { groupBy, filter }) => bytes(JSON.stringify(Stats.stats(db, groupBy, filter))),
@@ -79,6 +86,6 @@ export const answer = <K extends Kind>(db: Database, kind: K, asks: Reads[K]["as
 
 /** The memory of an answer that goes over to who asked. */
 export const transferred = (got: Reads[Kind]["gets"]): ReadonlyArray<ArrayBuffer> => {
-  if (got instanceof Uint8Array) return [got.buffer]
+  if (got instanceof Uint8Array || got instanceof Float64Array) return [got.buffer]
   return typeof got === "object" && "json" in got ? [got.json.buffer] : []
 }

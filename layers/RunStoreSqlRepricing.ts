@@ -13,12 +13,12 @@ import type { Connection } from "./RunStoreSqlConnection.js"
 import type { Database, Query } from "./RunStoreSqlDatabase.js"
 import * as PricedCall from "./RunStoreSqlPricedCall.js"
 import * as RepricedCalls from "./RunStoreSqlRepricedCalls.js"
-import { assign, type Cells, cellsOfValues, placeOf, STORED_SELECTION, withCells } from "./RunStoreSqlRows.js"
+import { assign, type Cells, cellsOfValues, placeOf, STORED_COLUMNS, withCells } from "./RunStoreSqlRows.js"
 import type * as Writes from "./RunStoreSqlWrites.js"
 
-/** Rows that one look goes over, and calls that one transaction changes: few enough for whoever waits. */
-const LOOKED_AT_ONCE = 500
-const CHANGED_AT_ONCE = 200
+/** Rows that one look goes over, and calls that one transaction changes: some tens of milliseconds for whoever waits. */
+const LOOKED_AT_ONCE = 200
+const CHANGED_AT_ONCE = 100
 
 /** What repricing works with. */
 export interface Desk {
@@ -36,6 +36,11 @@ const OPERATION = "change what calls cost"
 const EVENT_ID = placeOf("event_id")
 const BEARS = placeOf("bears")
 const UPDATED_AT = placeOf("updated_at")
+
+const NEEDED = new Set(["event_id", "start_time", "bears", ...PricedCall.COLUMNS])
+
+/** What judging a row takes; all else, which no look reads, is null. */
+const LOOKED = STORED_COLUMNS.map((column) => (NEEDED.has(column) ? column : "NULL")).join(", ")
 
 /** A row that was looked at; `metrics` is null when it stays as it is. */
 interface Looked {
@@ -70,20 +75,20 @@ const judge = (cells: Cells, { filter, priceOf }: RepriceOptions, today: number,
   const call = PricedCall.of(cells)
   const eventId = PricedCall.textOf(cells[EVENT_ID])
   if (call === null || eventId === null) return null
-  const metrics = CallPricing.repriced(
-    call,
-    priceOf,
-    filter.prices === "of_today" ? today : PricedCall.startOf(cells),
-    id,
-  )
   const before = CallPricing.pricedNanoUsd(call.metrics)
-  if (metrics === null && before !== null) return null
+  // Of a call that was looked at, the client may have told the price since.
+  if (filter.scope === "unpriced" && before !== null) return null
+  const at = filter.prices === "of_today" ? today : PricedCall.startOf(cells)
+  const outcome = CallPricing.repriced(call, priceOf, at, id)
+  if (outcome.kind === "same") return null
+  const metrics = outcome.kind === "changed" ? outcome.metrics : null
   const judged: Repricing.Judged = {
     model: call.model,
     provider: call.provider,
     bears: cells[BEARS] === 1,
     oldNanoUsd: before,
     newNanoUsd: metrics === null ? null : numberOf(metrics["cost_nanousd"]),
+    reason: outcome.kind === "unknown" ? outcome.reason : undefined,
   }
   return { eventId, judged, call, metrics }
 }
@@ -107,7 +112,7 @@ export const make = ({ sql, database, writes, transact, look }: Desk): StoreRepr
   const candidates = (filter: Repricing.RepriceFilter, after: number, to: number): ReadonlyArray<Cells> => {
     const { text, values } = wanted(filter)
     const query: Query = {
-      text: `SELECT ${STORED_SELECTION} FROM runs WHERE id > ? AND id <= ? AND ${text} ORDER BY id`,
+      text: `SELECT ${LOOKED} FROM runs WHERE id > ? AND id <= ? AND ${text} ORDER BY id`,
       values: [after, to, ...values],
     }
     return database.values(query).map(cellsOfValues)

@@ -129,3 +129,11 @@ export const hold = (path: string): Effect.Effect<Held, RunStoreError, Scope.Sco
     yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(() => rmSync(holderFile, { force: true }))))
     return { announce: tell }
   }).pipe(Effect.provide(Reactivity.layer))
+
+/** Where the server listens that has a database now, as it tells of itself; none when there is none, or none that tells. */
+export const listensAt = (path: string): Effect.Effect<Option.Option<string>> =>
+  Effect.try(() => `${realpathSync(path)}.server`).pipe(
+    Effect.flatMap(readHolder),
+    Effect.map(Option.flatMapNullable(({ url }) => url)),
+    Effect.orElseSucceed(() => Option.none()),
+  )

@@ -50,7 +50,7 @@ export interface Reservation {
 export interface BudgetService {
   /**
    * Sets `estimate` aside before a call. Waits while only other reservations stand in the way; fails when what is spent
-   * already leaves no room. Only the waiting can be interrupted: what was set aside is always returned.
+   * already leaves no room, or when its price is unknown and such calls are refused. Only the waiting can be interrupted: what was set aside is always returned.
    */
   readonly reserve: (estimate: Spending, about: About) => Effect.Effect<Reservation, BudgetExceeded>
   /**

@@ -35,7 +35,8 @@ export interface UndoOptions {
 export interface StoreRepricing {
   /**
    * Prices some calls anew, in transactions short enough for writers that wait, and says where to go on. Sums and roll-ups change
-   * with the rows. Simulated and replayed calls stay as they are, a call whose price is not known keeps its cost, and one whose
+   * with the rows. A call's answer and its billed attempts are priced each at its own model. Simulated and replayed calls stay as
+   * they are, a call whose price is not known keeps its cost and is counted with the reason, and one whose
    * cost comes out the same is left alone: a second repricing changes nothing. What each call cost before is kept.
    */
   readonly reprice: (options: RepriceOptions) => Effect.Effect<RepriceStep, RunStoreError>

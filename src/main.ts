@@ -186,6 +186,11 @@ const wiring: WiringService = {
   serverReader: (access) => room(async () => (await import("../layers/RunReaderHttp.js")).layer(access)),
   folderReader: (runsDir, only) =>
     room(async () => (await import("../layers/RunReaderFolders.js")).layer({ runsDir, only })),
+  evidence: (runsDir, runId, callId) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/EvidenceOfCall.js")),
+      ({ find }) => find(runsDir, runId, callId),
+    ),
   backlog,
   store: (path, house) =>
     room(async () => (await import("../layers/RunStoreSql.js")).layer({ path, house, priceOf: house?.priceOf })),
@@ -206,6 +211,11 @@ const wiring: WiringService = {
     Effect.flatMap(
       Effect.promise(() => import("../layers/ServerLock.js")),
       ({ hold }) => hold(path),
+    ),
+  serverOfDatabase: (path) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../layers/ServerLock.js")),
+      ({ listensAt }) => listensAt(path),
     ),
   budgets: (runsDir) =>
     Effect.flatMap(

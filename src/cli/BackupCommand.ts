@@ -8,7 +8,9 @@ const options = {
   file: Args.text({ name: "FILE" }).pipe(Args.withDescription("The new file")),
   db: Options.text("db").pipe(
     Options.withPseudoName("DB"),
-    Options.withDescription("The database (TELEMETRY_DB_PATH, .runledger/telemetry.sqlite)"),
+    Options.withDescription(
+      "The database, server or not (default: that of the server that answers at TELEMETRY_API_URL; without one TELEMETRY_DB_PATH, .runledger/telemetry.sqlite)",
+    ),
     Options.optional,
   ),
   force: Options.boolean("force").pipe(Options.withDescription("Replace a file that is there")),

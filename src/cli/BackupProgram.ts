@@ -1,15 +1,13 @@
 import * as Path from "@effect/platform/Path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as ByteSize from "../domain/ByteSize.js"
 import { inert } from "./Ansi.js"
 import type { BackupOptions } from "./BackupCommand.js"
+import * as BackupSource from "./BackupSource.js"
 import { failure } from "./CommandError.js"
-import * as Environment from "./Environment.js"
 import * as Figures from "./Figures.js"
 import { printJson } from "./Reading.js"
-import { DEFAULT_DB_PATH } from "./ServeProgram.js"
 import { Wiring } from "./Wiring.js"
 
 /** `backup`: a checked copy of the database, whether or not a server writes to it meanwhile. */
@@ -17,8 +15,7 @@ export const program = (options: BackupOptions) =>
   Effect.gen(function* () {
     const wiring = yield* Wiring
     const path = yield* Path.Path
-    const env = yield* Environment.load
-    const from = path.resolve(Option.getOrElse(options.db, () => Option.getOrElse(env.dbPath, () => DEFAULT_DB_PATH)))
+    const from = yield* BackupSource.find(options)
     const to = path.resolve(options.file)
     const copied = yield* Effect.mapError(wiring.backup({ from, to, force: options.force }), (error) =>
       failure(error.message, error),

@@ -43,6 +43,7 @@ const rowJson = (row: BudgetRow) => ({
   calls: row.calls,
   tokens: row.tokens,
   unpriced_calls: row.unpricedCalls,
+  refused_calls: row.refusedCalls,
   alerts: row.alerts,
   forecast: forecastJson(row),
 })

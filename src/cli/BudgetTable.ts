@@ -39,6 +39,7 @@ const cells =
     Figures.dollars(row.spentNanoUsd),
     row.reservedNanoUsd === 0 ? "-" : Figures.dollars(row.reservedNanoUsd),
     used(style, row),
+    row.refusedCalls === 0 ? "-" : style.red(Figures.plural(row.refusedCalls, "call")),
     row.alerts.length === 0 ? "-" : row.alerts.map((percent) => `${percent} %`).join(", "),
     row.forecast === null ? "" : heading(row.forecast),
   ]
@@ -63,6 +64,7 @@ export const render = (style: Style, report: BudgetReport): string => {
       { title: "SPENT", align: "right" },
       { title: "IN FLIGHT", align: "right" },
       { title: "USED", align: "right" },
+      { title: "REFUSED", align: "right" },
       { title: "ALERTS" },
       { title: "FORECAST" },
     ],

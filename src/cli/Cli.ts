@@ -4,12 +4,15 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { associateCommit } from "./AssociateCommitCommand.js"
 import { backup } from "./BackupCommand.js"
 import { budget } from "./BudgetCommand.js"
 import { type CommandError, ExitCode, usage } from "./CommandError.js"
 import { doctor } from "./DoctorCommand.js"
+import * as Dress from "./Dress.js"
 import { exported } from "./ExportCommand.js"
+import * as Help from "./Help.js"
 import { launch } from "./LaunchCommand.js"
 import { prices } from "./PricesCommand.js"
 import * as Progress from "./Progress.js"
@@ -31,9 +34,9 @@ const SUMMARIES = {
   launch: "Turn a folder or git repository into documentation, recording every LLM call",
   serve: "Run the server: the HTTP API over one SQLite file",
   runs: "Launches, newest first, with calls, tokens and cost",
-  show: "One run as a tree: tokens, cost, latency, status, attempts, errors",
+  show: "One run as a tree (tokens, cost, latency, errors), or one call: question, answer, error, evidence",
   calls: "LLM calls, newest first",
-  cost: "What calls cost, by model, day, worker or commit",
+  cost: "What calls cost, by model, day, worker, launch, commit or branch",
   budget: "What is spent of the day's, month's, workers' and models' budgets, and where it heads",
   prices: "What tokens cost and where each rate was read; another price file compared, or made yours",
   reprice: "Change what calls cost, on purpose: says first what would change, and can be undone",
@@ -109,6 +112,14 @@ const unforeseen = (cause: Cause.Cause<unknown>) => {
   )
 }
 
+/** The command whose help is asked for. */
+const helpOn = (words: ReadonlyArray<string>): Option.Option<string> => {
+  const end = words.indexOf("--")
+  const isAsked = words.slice(0, end === -1 ? words.length : end).some((word) => word === "--help" || word === "-h")
+  const name = words.find((word, index) => !word.startsWith("-") && words[index - 1] !== "--log-level")
+  return isAsked ? Option.fromNullable(name) : Option.none()
+}
+
 /** Runs a command line (as in `process.argv`) and gives its exit code. Nothing but interruption comes out as a failure. */
 export const run = (argv: ReadonlyArray<string>) =>
   Effect.gen(function* () {
@@ -119,6 +130,12 @@ export const run = (argv: ReadonlyArray<string>) =>
       return ExitCode.done
     }
     yield* UnknownOption.refuse(root, words)
+    const style = yield* Dress.style
+    const help = Option.flatMap(helpOn(words), (name) => Help.of(style, root, name))
+    if (Option.isSome(help)) {
+      yield* Console.log(help.value)
+      return ExitCode.done
+    }
     yield* Command.run(root, { name: "runledger", version, executable: "runledger" })(argv).pipe(
       Effect.catchIf(ValidationError.isValidationError, () =>
         usage(`"runledger ${words[0] ?? ""} --help" lists what it takes.`),

@@ -15,14 +15,14 @@ export interface Target {
 const NAMES_OFFERED = 3
 
 /**
- * The price of a model by its whole name, or by `provider/name` where several sell it; else the known names that are nearest.
+ * The price of a model by its whole name, or by `provider/name` where several sell it; else the known names that are near it.
  */
 export const target = (
   book: PriceBookService,
   name: string,
   atMillis: number,
 ): { readonly found: Target } | { readonly nearest: ReadonlyArray<string>; readonly onPurpose: boolean } => {
-  const bare = { model: name, provider: null, responseModel: null, metrics: {} }
+  const bare = { model: name, provider: null, responseModel: null }
   const [provider = "", ...rest] = name.split("/")
   const sold = rest.length === 0 ? Option.none() : book.unsafePriceOf(provider, rest.join("/"), atMillis)
   const found = Option.orElse(sold, () => priceFor(bare, book.unsafePriceOf, atMillis))
@@ -45,6 +45,8 @@ export const target = (
 export interface AsGroup {
   readonly group: string
   readonly calls: number
+  /** Those with a cost of their own, real or simulated, and one as the other model. */
+  readonly compared_calls: number
   readonly input_tokens: number
   readonly output_tokens: number
   readonly cost_nanousd: number
@@ -64,6 +66,7 @@ export interface AsGroup {
 
 interface Sums {
   readonly calls: number
+  readonly compared: number
   readonly input: number
   readonly output: number
   readonly cost: number
@@ -79,6 +82,7 @@ interface Sums {
 
 const EMPTY: Sums = {
   calls: 0,
+  compared: 0,
   input: 0,
   output: 0,
   cost: 0,
@@ -94,6 +98,7 @@ const EMPTY: Sums = {
 
 const both = (left: Sums, right: Sums): Sums => ({
   calls: left.calls + right.calls,
+  compared: left.compared + right.compared,
   input: left.input + right.input,
   output: left.output + right.output,
   cost: left.cost + right.cost,
@@ -107,9 +112,13 @@ const both = (left: Sums, right: Sums): Sums => ({
   leftOutSimulated: left.leftOutSimulated + right.leftOutSimulated,
 })
 
-const priceAs = (call: CostedCall, { price: rate }: Target): number | null => {
-  if (call.costStatus === "replayed" || Option.isNone(call.usage)) return null
-  return price(call.usage.value, rate).nanoUsd
+/** Each request alone: how large a prompt is decides its tier. */
+const priceAs = ({ costStatus, parts }: CostedCall, { price: rate }: Target): number | null => {
+  if (costStatus === "replayed" || parts.length === 0) return null
+  return parts.reduce<number | null>((sum, { usage }) => {
+    const { nanoUsd } = price(usage, rate)
+    return sum === null || nanoUsd === null ? null : sum + nanoUsd
+  }, 0)
 }
 
 const ofCall = (call: CostedCall, wanted: Target): Sums => {
@@ -129,8 +138,8 @@ const ofCall = (call: CostedCall, wanted: Target): Sums => {
   if (as === null || hasNoCost || costStatus === null) {
     return { ...own, leftOut: 1, leftOutCost: totals.cost_nanousd, leftOutSimulated: totals.simulated_cost_nanousd }
   }
-  if (costStatus === "simulated") return { ...own, asSimulated: as }
-  return costStatus === "unpriced" ? { ...own, asUnpriced: as } : { ...own, as }
+  if (costStatus === "simulated") return { ...own, compared: 1, asSimulated: as }
+  return costStatus === "unpriced" ? { ...own, asUnpriced: as } : { ...own, compared: 1, as }
 }
 
 const groupOf = (group: string, sums: Sums): AsGroup => {
@@ -138,6 +147,7 @@ const groupOf = (group: string, sums: Sums): AsGroup => {
   return {
     group,
     calls: sums.calls,
+    compared_calls: sums.compared,
     input_tokens: sums.input,
     output_tokens: sums.output,
     cost_nanousd: sums.cost,

@@ -86,11 +86,11 @@ const groupOf = (group: string, { spent, saved }: Sums): CostGroup => ({
 
 const repoName = (repo: string): string => repo.replace(/^[a-z+]+:\/\//i, "").replace(/\.git$/, "")
 
-/** Under which name a call is counted. A branch is one of its repository: two that are both called main are two. */
+/** Under which name a call is counted. Its model is the one that answered. A branch is one of its repository: two that are both called main are two. */
 export const keyOf = (call: CostedCall, by: Key): string => {
   switch (by) {
     case "model":
-      return call.model ?? "(unknown model)"
+      return call.answeredBy ?? "(unknown model)"
     case "day":
       return call.startTime.slice(0, 10)
     case "worker":
@@ -98,7 +98,7 @@ export const keyOf = (call: CostedCall, by: Key): string => {
     case "launch":
       return call.launch
     case "commit":
-      return call.commit ?? "(no commit)"
+      return call.commit?.toLowerCase() ?? "(no commit)"
     case "branch":
       if (call.branch === null) return "(no branch)"
       return call.repo === null ? call.branch : `${call.branch} (${repoName(call.repo)})`

@@ -8,29 +8,20 @@ import { RunReader } from "../../services/RunReader.js"
 import * as PriceAge from "../domain/PriceAge.js"
 import type { RunFilter } from "../domain/Run.js"
 import * as Timestamp from "../domain/Timestamp.js"
-import { type CommandError, usage } from "./CommandError.js"
+import { usage } from "./CommandError.js"
 import * as CostAs from "./CostAs.js"
 import * as CostedCall from "./CostedCall.js"
 import * as CostGroup from "./CostGroup.js"
 import * as CostRepeats from "./CostRepeats.js"
 import * as Dress from "./Dress.js"
 import * as Environment from "./Environment.js"
+import * as Moment from "./Moment.js"
+import * as NothingFound from "./NothingFound.js"
 import * as PriceBadge from "./PriceBadge.js"
 import type { CostOptions } from "./ReadCommands.js"
 import { printJson, readFailed, sourceInWords, withReader } from "./Reading.js"
 import * as RenderCost from "./RenderCost.js"
 import { Wiring } from "./Wiring.js"
-
-const DAY = /^\d{4}-\d{2}-\d{2}$/
-
-const instant = (text: string): Effect.Effect<string, CommandError> => {
-  const millis = Timestamp.parseMillis(DAY.test(text) ? `${text}T00:00:00Z` : text)
-  return millis === undefined
-    ? usage(
-        `--since wants a day such as 2026-01-31 (UTC) or an instant with its zone such as 2026-01-31T12:00:00Z, not ${text}.`,
-      )
-    : Effect.succeed(Timestamp.fromMillis(millis))
-}
 
 /** Which calls a question is about. */
 export interface Scope {
@@ -53,7 +44,7 @@ const each = (scope: Scope, book: PriceBookService, use: (call: CostedCall.Coste
 
 const say = (lines: ReadonlyArray<string>) => Console.log(lines.join("\n"))
 
-const noCalls = Effect.flatMap(sourceInWords, (source) => Console.log(`No calls in ${source}.`))
+const keyOf = ({ by }: CostOptions): CostGroup.Key => Option.getOrElse(by, () => "model")
 
 /** How old the rates are that savings and other models' prices are told by. */
 const age = ({ readOn }: PriceBookService) =>
@@ -64,7 +55,10 @@ const age = ({ readOn }: PriceBookService) =>
 
 type UnpricedCalls = Map<string, RenderCost.Unpriced>
 
-const countUnpriced = (found: UnpricedCalls, { costStatus, model, provider, totals }: CostedCall.CostedCall): void => {
+const countUnpriced = (
+  found: UnpricedCalls,
+  { answeredBy: model, costStatus, provider, totals }: CostedCall.CostedCall,
+): void => {
   if (costStatus !== "unpriced") return
   const key = JSON.stringify([provider, model])
   const known = found.get(key)
@@ -79,56 +73,66 @@ const countUnpriced = (found: UnpricedCalls, { costStatus, model, provider, tota
 
 const grouped = (options: CostOptions, scope: Scope, book: PriceBookService) =>
   Effect.gen(function* () {
+    const by = keyOf(options)
     const found: UnpricedCalls = new Map()
     const sums = CostGroup.none()
-    const step = CostGroup.step(options.by)
+    const step = CostGroup.step(by)
     yield* each(scope, book, (call) => {
       step(sums, call)
       countUnpriced(found, call)
     })
-    const groups = CostGroup.sorted(sums, options.by)
+    const groups = CostGroup.sorted(sums, by)
     const total = CostGroup.total(sums)
     const unpriced = [...found.values()].sort((left, right) => right.calls - left.calls)
     const prices = yield* age(book)
-    if (options.json) return yield* printJson({ by: options.by, groups, total, unpriced, prices })
-    if (groups.length === 0) return yield* noCalls
+    if (groups.length === 0) yield* NothingFound.known(options)
+    if (options.json) return yield* printJson({ by, groups, total, unpriced, prices })
+    if (groups.length === 0) return yield* NothingFound.said("No calls", options)
     const style = yield* Dress.style
     yield* say([
-      RenderCost.costs(style, options.by, groups, total),
+      RenderCost.costs(style, by, groups, total),
       ...RenderCost.unpriced(style, unpriced),
       ...RenderCost.unknownSavings(total),
       ...RenderCost.aged(style, prices),
     ])
   })
 
-const unknownModel = (name: string, { nearest, onPurpose }: { nearest: ReadonlyArray<string>; onPurpose: boolean }) =>
-  usage(
-    `${onPurpose ? `${name} is unpriced: its rates are not confirmed` : `No price is known for ${name}`}. The nearest known names are ${nearest.join(", ")}. Name one of them (or provider/name), or put its rates into the file that RUNLEDGER_PRICES names.`,
+const unknownModel = (name: string, { nearest, onPurpose }: { nearest: ReadonlyArray<string>; onPurpose: boolean }) => {
+  const what = onPurpose ? `${name} is unpriced: its rates are not confirmed` : `No price is known for ${name}`
+  const near =
+    nearest.length === 0
+      ? '"runledger prices list" says which names are known.'
+      : `Near it: ${nearest.join(", ")}; "runledger prices list" has all names.`
+  return usage(
+    `${what}. ${near} Name one of them (or provider/name), or put its rates into the file that RUNLEDGER_PRICES names.`,
   )
+}
 
 const CAVEAT =
   "The same token counts are priced; another model's tokenizer splits the same text differently, and its answers differ in length."
 
 const priced = (options: CostOptions, scope: Scope, book: PriceBookService, name: string) =>
   Effect.gen(function* () {
+    const by = keyOf(options)
     const now = yield* Clock.currentTimeMillis
     const asked = CostAs.target(book, name, now)
     if (!("found" in asked)) return yield* unknownModel(name, asked)
     const sums = CostAs.none()
-    const step = CostAs.step(options.by, asked.found)
+    const step = CostAs.step(by, asked.found)
     yield* each(scope, book, (call) => step(sums, call))
-    const groups = CostAs.sorted(sums, options.by)
+    const groups = CostAs.sorted(sums, by)
     const total = CostAs.total(sums)
     const { priceId, effectiveFrom } = asked.found.price
     const prices = yield* age(book)
+    if (groups.length === 0) yield* NothingFound.known(options)
     if (options.json) {
       const as = { model: name, price_id: priceId, price_effective_from: effectiveFrom, at: Timestamp.fromMillis(now) }
-      return yield* printJson({ by: options.by, as, groups, total, caveat: CAVEAT, prices })
+      return yield* printJson({ by, as, groups, total, caveat: CAVEAT, prices })
     }
-    if (groups.length === 0) return yield* noCalls
+    if (groups.length === 0) return yield* NothingFound.said("No calls", options)
     const style = yield* Dress.style
     yield* say([
-      ...RenderCost.as(style, options.by, name, groups, total),
+      ...RenderCost.as(style, by, name, groups, total),
       "",
       style.dim(`At today's price ${priceId}. ${CAVEAT}`),
       ...RenderCost.aged(style, prices),
@@ -142,6 +146,7 @@ const repeated = (options: CostOptions, scope: Scope) =>
       CostRepeats.find(() => reader.calls(scope.filter, scope.under), options.limit),
       readFailed,
     )
+    if (total.prompts === 0) yield* NothingFound.known(options)
     if (options.json) return yield* printJson({ duplicates, total })
     if (total.prompts === 0) {
       return yield* Console.log(`No question was paid for more than once in ${yield* sourceInWords}.`)
@@ -159,9 +164,12 @@ export const program = (options: CostOptions) =>
     if (options.duplicates && Option.isSome(options.as)) {
       return yield* usage("--as and --duplicates are two questions: ask one of them.")
     }
-    const since = yield* Effect.transposeMapOption(options.since, instant)
+    if (options.duplicates && Option.isSome(options.by)) {
+      return yield* usage("--duplicates lists questions and has no groups: leave --by out, or leave --duplicates out.")
+    }
+    const since = yield* Effect.transposeMapOption(options.since, (text) => Moment.parse("--since", text))
     const scope: Scope = {
-      filter: { start_time_from: Option.getOrUndefined(since) },
+      filter: { start_time_from: Option.getOrUndefined(Option.map(since, Timestamp.fromMillis)) },
       under: Option.getOrUndefined(options.run),
     }
     if (options.duplicates) return yield* withReader(options, repeated(options, scope))

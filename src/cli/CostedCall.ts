@@ -1,13 +1,13 @@
-import type * as Option from "effect/Option"
+import * as Either from "effect/Either"
+import { answeredModel } from "../domain/AnsweredModel.js"
 import * as CacheSavings from "../domain/CacheSavings.js"
 import { isError, measure } from "../domain/CallMeasure.js"
-import type { PricedCall, PriceOf } from "../domain/CallPricing.js"
+import { billedAttempts, type CallPart, type PricedCall, paid, partsOf } from "../domain/CallParts.js"
+import type { PriceOf } from "../domain/CallPricing.js"
 import type { CallRecord } from "../domain/CallRecord.js"
-import { usageOf } from "../domain/CallUsage.js"
 import type { CostStatus } from "../domain/Cost.js"
 import { ofCall, type RunTotals } from "../domain/RunTotals.js"
 import { parseMillis } from "../domain/Timestamp.js"
-import type { Usage } from "../domain/UsageClasses.js"
 
 /** What commands about money want to know of one call that bears its own cost. Null is what the row does not tell. */
 export interface CostedCall {
@@ -17,7 +17,10 @@ export interface CostedCall {
   /** The run that made the call; the call's own where it names none. */
   readonly launch: string
   readonly startTime: string
+  /** What was asked for. */
   readonly model: string | null
+  /** Whose tokens and price they are: another model than the one that was asked where a fallback answered. */
+  readonly answeredBy: string | null
   readonly provider: string | null
   readonly worker: string | null
   readonly repo: string | null
@@ -30,7 +33,8 @@ export interface CostedCall {
   /** Nano-dollars. */
   readonly nanoUsd: number | null
   readonly totals: RunTotals
-  readonly usage: Option.Option<Usage>
+  /** What its money is for, request by request; none where that is not told. */
+  readonly parts: ReadonlyArray<CallPart>
   readonly savings: CacheSavings.CacheSavings
 }
 
@@ -41,10 +45,10 @@ const text = (json: Json, key: string): string | null => {
   return typeof value === "string" && value !== "" ? value : null
 }
 
-/** When a call was priced: the client does it at the call's end, a repricing at its beginning. */
+/** When a call was priced: at its beginning; by clients of earlier versions at its end. */
 const pricedAt = (call: CallRecord): ReadonlyArray<number> => {
   const start = parseMillis(call.start_time)
-  return start === undefined ? [] : [start + call.duration_ms, start]
+  return start === undefined ? [] : [start, start + call.duration_ms]
 }
 
 /** Reads a call. `priceOf` tells what plain input would have cost at the time. */
@@ -56,6 +60,7 @@ export const of = (call: CallRecord, priceOf: PriceOf): CostedCall => {
     provider: text(context, "provider"),
     model: text(context, "model"),
     responseModel: text(context, "response_model"),
+    attempts: billedAttempts(context["attempts"]),
     metrics,
   }
   return {
@@ -65,6 +70,7 @@ export const of = (call: CallRecord, priceOf: PriceOf): CostedCall => {
     launch: call.parent_run_id ?? call.run_id,
     startTime: call.start_time,
     model: priced.model,
+    answeredBy: answeredModel(priced.model, priced.responseModel),
     provider: priced.provider,
     worker: text(context, "worker"),
     repo: call.git_repo,
@@ -76,7 +82,7 @@ export const of = (call: CallRecord, priceOf: PriceOf): CostedCall => {
     costStatus: measured.cost_status,
     nanoUsd: measured.cost_nanousd,
     totals: ofCall(measured, call.status),
-    usage: usageOf(metrics),
+    parts: Either.match(partsOf(priced), { onLeft: () => [], onRight: paid }),
     savings: CacheSavings.of(priced, priceOf, pricedAt(call)),
   }
 }

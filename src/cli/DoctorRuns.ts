@@ -95,7 +95,7 @@ const openSpans = (patients: ReadonlyArray<Patient>, ship: string): Finding => {
   return warn(
     "open spans",
     `${Figures.plural(sum(dead.map((run) => run.openSpans)), "span")} left open by dead processes in ${runsIn(dead)} (${named(dead)})`,
-    `They are closed as failed (ProcessDied) by: ${ship}${local}`,
+    `They are closed as failed (ProcessDied) by: ${ship}${local}. A launch among them goes on with: runledger launch --resume RUN_ID`,
   )
 }
 

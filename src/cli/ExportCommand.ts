@@ -23,7 +23,7 @@ const filters = {
   created_before: instant("created-before", "Received before this instant"),
   start_time_from: instant("start-time-from", "Started then or later"),
   start_time_to: instant("start-time-to", "Started then or before"),
-  since: instant("since", "Started then or later: 2026-01-31 (UTC) or 2026-01-31T12:00:00Z"),
+  since: instant("since", "Started then or later: 2026-01-31 (UTC), 2026-01-31T12:00:00Z, or 30d or 12h ago"),
 }
 
 const options = {

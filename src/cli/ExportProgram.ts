@@ -11,11 +11,15 @@ import { RunReader } from "../../services/RunReader.js"
 import { RunStore } from "../../services/RunStore.js"
 import { shown } from "../domain/Endpoint.js"
 import type { RunFilter } from "../domain/Run.js"
+import * as Timestamp from "../domain/Timestamp.js"
 import * as Export from "../server/Export.js"
 import * as RunQuery from "../server/RunQuery.js"
 import { type CommandError, failure, usage } from "./CommandError.js"
 import * as Environment from "./Environment.js"
 import type { ExportOptions } from "./ExportCommand.js"
+import * as Figures from "./Figures.js"
+import * as Moment from "./Moment.js"
+import * as RowsWritten from "./RowsWritten.js"
 import * as ServerProbe from "./ServerProbe.js"
 import { Wiring } from "./Wiring.js"
 
@@ -36,22 +40,28 @@ const NAMES = [
 
 type Query = { readonly [Name in (typeof NAMES)[number]]?: string }
 
-const DAY = /^\d{4}-\d{2}-\d{2}$/
+type Name = (typeof NAMES)[number]
 
-/** A day alone is its beginning in UTC. */
-const whole = (text: string): string => (DAY.test(text) ? `${text}T00:00:00Z` : text)
+const isTime = (name: Name): boolean => name.startsWith("created_") || name.startsWith("start_")
+
+/** The flag under which a member of the query was given. */
+const flagOf = (name: Name, options: ExportOptions): string =>
+  name === "start_time_from" && Option.isNone(options.start_time_from) ? "--since" : `--${name.replaceAll("_", "-")}`
 
 /** The flags as the query of the API; `--since` is the shorter word for one of them. */
-const queryOf = (options: ExportOptions): Query => {
-  const from = Option.orElse(options.start_time_from, () => options.since)
-  const given = NAMES.flatMap((name) =>
-    Option.match(name === "start_time_from" ? from : options[name], {
-      onNone: () => [],
-      onSome: (text) => [[name, name.startsWith("created_") || name.startsWith("start_") ? whole(text) : text]],
+const queryOf = (options: ExportOptions): Effect.Effect<Query, CommandError> =>
+  Effect.map(
+    Effect.forEach(NAMES, (name) => {
+      const given =
+        name === "start_time_from" ? Option.orElse(options.start_time_from, () => options.since) : options[name]
+      if (Option.isNone(given)) return Effect.succeed([])
+      if (!isTime(name)) return Effect.succeed([[name, given.value] as const])
+      return Effect.map(Moment.parse(flagOf(name, options), given.value), (millis) => [
+        [name, Timestamp.fromMillis(millis)] as const,
+      ])
     }),
+    (all): Query => Object.fromEntries(all.flat()),
   )
-  return Object.fromEntries(given)
-}
 
 const filterOf = (query: Query): Effect.Effect<RunFilter, CommandError> =>
   Effect.mapError(RunQuery.filter(query), ({ detail }) => usage(`${detail.replaceAll("_", "-")}.`))
@@ -141,8 +151,15 @@ export const program = (options: ExportOptions) =>
   Effect.scoped(
     Effect.gen(function* () {
       const env = yield* Environment.load
-      const query = queryOf(options)
+      const query = yield* queryOf(options)
       yield* filterOf(query)
-      yield* written(yield* bytesOf(options, query, env), options.output)
+      const bytes = yield* bytesOf(options, query, env)
+      if (Option.isNone(options.output)) return yield* written(bytes, options.output)
+      const { counted, rows } = RowsWritten.of(options.format)
+      yield* written(counted(bytes), options.output)
+      const amount = rows()
+      yield* Effect.logInfo(
+        `${amount === undefined ? "All rows" : Figures.plural(amount, "row")} written to ${options.output.value}.`,
+      )
     }),
   )

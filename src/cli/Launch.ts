@@ -10,7 +10,6 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { CurrentRun, type CurrentRunService } from "../../services/CurrentRun.js"
-import { PriceBook } from "../../services/PriceBook.js"
 import { RunReader } from "../../services/RunReader.js"
 import { Telemetry, type TelemetryService } from "../../services/Telemetry.js"
 import * as CanonicalJson from "../domain/CanonicalJson.js"
@@ -19,14 +18,12 @@ import type { Provider } from "../domain/RunConfig.js"
 import type { RunTreeNode } from "../domain/RunTree.js"
 import * as Input from "../pipeline/Input.js"
 import * as Orchestrator from "../pipeline/Orchestrator.js"
-import * as SourceTree from "../pipeline/SourceTree.js"
 import * as Sandbox from "../sandbox/Sandbox.js"
 import { LlmSpan } from "../telemetry/LlmSpan.js"
 import { Recorder } from "../telemetry/Recorder.js"
 import { type CommandError, failure, usage } from "./CommandError.js"
-import * as Estimate from "./Estimate.js"
 import * as Fallbacks from "./Fallbacks.js"
-import * as Figures from "./Figures.js"
+import * as LaunchCost from "./LaunchCost.js"
 import * as LaunchResult from "./LaunchResult.js"
 import type { LaunchSettings } from "./LaunchSettings.js"
 import * as Progress from "./Progress.js"
@@ -125,43 +122,6 @@ const setupOf = (settings: LaunchSettings, naming: RunNaming, runId: string, ans
   ],
 })
 
-const PROSE = /\.(?:md|mdx|markdown|rst|txt|adoc)$/i
-
-const estimateOf = (settings: LaunchSettings, folder: string) =>
-  Effect.gen(function* () {
-    const tree = yield* SourceTree.walk(folder)
-    const bytes = tree.files.filter((file) => PROSE.test(file.path)).reduce((sum, file) => sum + file.bytes, 0)
-    const now = yield* Clock.currentTimeMillis
-    const price = (yield* PriceBook).unsafePriceOf(settings.provider, settings.config.llm.model, now)
-    return Estimate.ofProse(bytes, settings.config.enrich, Option.getOrUndefined(price))
-  })
-
-const announceCost = (settings: LaunchSettings, identity: Input.InputIdentity) =>
-  Effect.gen(function* () {
-    const { max_cost_usd, max_cost_usd_per_day, max_cost_usd_per_month } = settings.config.budgets
-    const caps = [
-      `$${max_cost_usd} (budgets.max_cost_usd)`,
-      ...(max_cost_usd_per_day === undefined ? [] : [`$${max_cost_usd_per_day} a day`]),
-      ...(max_cost_usd_per_month === undefined ? [] : [`$${max_cost_usd_per_month} a month`]),
-    ]
-    const cap = `the run stops at ${caps.join(", ")}`
-    if (identity.source._tag === "Clone") {
-      return yield* Effect.logInfo(`Estimate: unknown before the repository is cloned; ${cap}.`)
-    }
-    const wiring = yield* Wiring
-    const estimate = yield* Effect.provide(
-      estimateOf(settings, identity.source.folder),
-      wiring.prices(settings.pricesFile),
-    )
-    const money =
-      estimate.nanoUsd === null
-        ? `unpriced (no rate for ${settings.config.llm.model})`
-        : Figures.dollars(estimate.nanoUsd)
-    yield* Effect.logInfo(
-      `Estimate, from the amount of text: about ${Figures.plural(estimate.calls, "call")}, ${Figures.count(estimate.inputTokens)} tokens in, ${Figures.count(estimate.outputTokens)} out, ${money}; ${cap}.`,
-    )
-  })
-
 /** Whether answers come from somebody who may ask money for them. */
 const isBought = (provider: Provider): boolean => provider === "anthropic" || provider === "openai"
 
@@ -179,7 +139,8 @@ const announce = (settings: LaunchSettings, identity: Input.InputIdentity) =>
         ? `Telemetry on: events go to ${telemetry.endpoint}.`
         : `Telemetry off (${telemetry.reason}): this run stays in ${settings.runsDir}.`,
     )
-    if (isBought(settings.provider)) yield* announceCost(settings, identity)
+    yield* LaunchCost.warnOfCalls(settings)
+    if (isBought(settings.provider)) yield* LaunchCost.announce(settings, identity)
   })
 
 interface Opened {

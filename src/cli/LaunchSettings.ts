@@ -7,6 +7,7 @@ import type { Capture } from "../domain/Evidence.js"
 import type { Provider, RunConfig, RunConfigWire } from "../domain/RunConfig.js"
 import * as RunConfigText from "../domain/RunConfigText.js"
 import * as WebhookAddress from "../domain/WebhookAddress.js"
+import * as WebhookMessage from "../domain/WebhookMessage.js"
 import { type CommandError, usage } from "./CommandError.js"
 import * as Environment from "./Environment.js"
 import * as Fallbacks from "./Fallbacks.js"
@@ -146,12 +147,16 @@ const telemetryFrom = (
 /** The address is not shown: many receivers' addresses are secrets. */
 const webhookFrom = (env: Environment.Environment): Effect.Effect<Option.Option<WebhookAccess>, CommandError> => {
   if (Option.isNone(env.webhookUrl)) return Effect.succeedNone
+  const secret = Option.getOrUndefined(env.webhookSecret)
   const wrong = WebhookAddress.problem(Redacted.value(env.webhookUrl.value))
-  return wrong === null
-    ? Effect.succeedSome({ url: env.webhookUrl.value, secret: Option.getOrUndefined(env.webhookSecret) })
-    : Effect.fail(
-        usage(`RUNLEDGER_WEBHOOK_URL cannot be used: ${wrong}. Budget alerts go to https, or to http on this machine.`),
-      )
+  if (wrong !== null)
+    return usage(
+      `RUNLEDGER_WEBHOOK_URL cannot be used: ${wrong}. Budget alerts go to https, or to http on this machine.`,
+    )
+  const flaw = secret === undefined ? null : WebhookMessage.secretProblem(Redacted.value(secret))
+  return flaw === null
+    ? Effect.succeedSome({ url: env.webhookUrl.value, secret })
+    : usage(`RUNLEDGER_WEBHOOK_SECRET cannot be used: ${flaw}. Copy it anew from the receiver, or name another.`)
 }
 
 /** Merges flags, environment, file and defaults. What cannot work is a usage error that says what to change. */

@@ -72,17 +72,17 @@ const compared = (options: PricesOptions) =>
     return {
       file,
       place,
-      rows: after.listed.filter(({ origin }) => origin === "user").length,
+      rows: after.listed.filter(({ origin }) => origin === "user"),
       differences: PriceDifference.between(before, after),
     }
   })
 
 const diff = (options: PricesOptions) =>
   Effect.gen(function* () {
-    const { file, place, differences } = yield* compared(options)
-    yield* options.json
-      ? printJson({ file, price_file: place, differences })
-      : Console.log(RenderPrices.differences(yield* Dress.style, differences, `${file} changes nothing.`))
+    const { file, place, rows, differences } = yield* compared(options)
+    if (options.json) return yield* printJson({ file, price_file: place, differences })
+    yield* Console.log(RenderPrices.differences(yield* Dress.style, differences, `${file} changes nothing.`))
+    yield* Effect.forEach(RenderPrices.whose(rows), (line) => Console.log(line), { discard: true })
   })
 
 const update = (options: PricesOptions) =>
@@ -94,9 +94,10 @@ const update = (options: PricesOptions) =>
     const installed = isDry
       ? null
       : yield* Effect.mapError(wiring.installPrices(file, place), (error) => failure(error.message, error))
-    const report = { file, price_file: place, prices: rows, dry_run: isDry, backup: installed?.backup ?? null }
+    const report = { file, price_file: place, prices: rows.length, dry_run: isDry, backup: installed?.backup ?? null }
     if (options.json) return yield* printJson({ ...report, differences })
     yield* Console.log(RenderPrices.differences(yield* Dress.style, differences, "No price changes."))
+    yield* Effect.forEach(RenderPrices.whose(rows), (line) => Console.log(line), { discard: true })
     yield* Console.log(RenderPrices.updated(report))
   })
 

@@ -4,7 +4,7 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Status } from "../domain/Status.js"
-import { KEYS, type Key } from "./CostGroup.js"
+import { KEYS } from "./CostGroup.js"
 import { json, local, runsDir } from "./ReadOptions.js"
 
 const STATUSES: ReadonlyArray<Status> = ["running", "success", "failure", "partial", "timeout", "cancelled"]
@@ -19,7 +19,7 @@ const limit = (standard: number, rows = "rows") =>
 
 const run = Options.text("run").pipe(
   Options.withPseudoName("RUN_ID"),
-  Options.withDescription("Only calls of this run"),
+  Options.withDescription("Only calls of this run and of all that it started"),
   Options.optional,
 )
 
@@ -32,8 +32,17 @@ const runsOptions = {
 }
 
 const showOptions = {
-  runId: Args.text({ name: "RUN_ID" }).pipe(Args.withDescription("The newest run when absent"), Args.optional),
+  runId: Args.text({ name: "ID" }).pipe(
+    Args.withDescription("A run id, or of one call its event id, run id or call id; the newest run when absent"),
+    Args.optional,
+  ),
   ...reading,
+  run: Options.text("run").pipe(
+    Options.withPseudoName("RUN_ID"),
+    Options.withDescription("ID is a call id of this run; without it the newest call of that id is shown"),
+    Options.optional,
+  ),
+  full: Options.boolean("full").pipe(Options.withDescription("Of a call, its texts whole, however long")),
 }
 
 const callsOptions = {
@@ -49,12 +58,14 @@ const costOptions = {
   run,
   since: Options.text("since").pipe(
     Options.withPseudoName("WHEN"),
-    Options.withDescription("Only what started then or later: 2026-01-31 (UTC) or 2026-01-31T12:00:00Z"),
+    Options.withDescription(
+      "Only what started then or later: 2026-01-31 (UTC), 2026-01-31T12:00:00Z, or 30d or 12h ago",
+    ),
     Options.optional,
   ),
   by: Options.choice("by", KEYS).pipe(
-    Options.withDescription("What to group by (model); days are UTC"),
-    Options.withDefault("model" satisfies Key),
+    Options.withDescription("What to group by (model: the one that answered); days are UTC"),
+    Options.optional,
   ),
   as: Options.text("as").pipe(
     Options.withPseudoName("MODEL"),
@@ -77,12 +88,20 @@ const programs = Effect.promise(() => import("./ReadPrograms.js"))
 /** Launches and other programs' runs, newest first. */
 export const runs = Command.make("runs", runsOptions, (given) => Effect.flatMap(programs, (read) => read.runs(given)))
 
-/** One run's tree. */
-export const show = Command.make("show", showOptions, (given) => Effect.flatMap(programs, (read) => read.show(given)))
+/** One run's tree, or one call with its question and answer. */
+export const show = Command.make("show", showOptions, (given) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./ShowProgram.js")),
+    ({ program }) => program(given),
+  ),
+)
 
 /** LLM calls, newest first. */
 export const calls = Command.make("calls", callsOptions, (given) =>
-  Effect.flatMap(programs, (read) => read.calls(given)),
+  Effect.flatMap(
+    Effect.promise(() => import("./CallsProgram.js")),
+    ({ program }) => program(given),
+  ),
 )
 
 /** What calls cost, grouped. */

@@ -68,9 +68,12 @@ export const unpriced = (style: Style, rows: ReadonlyArray<Unpriced>): ReadonlyA
         style.yellow("Unpriced, in no sum of money:"),
         ...rows.map(
           ({ model, provider, calls, input_tokens, output_tokens }) =>
-            `  ${inert(model ?? "(unknown model)")}${provider === null ? "" : ` (${inert(provider)})`}: ${Figures.plural(calls, "call")}, ${Figures.count(input_tokens)} tokens in, ${Figures.count(output_tokens)} out`,
+            `  ${provider === null ? "" : `${inert(provider)}/`}${inert(model ?? "(no model told)")}: ${Figures.plural(calls, "call")}, ${Figures.count(input_tokens)} tokens in, ${Figures.count(output_tokens)} out`,
         ),
-        "  Put their rates into a price file, name it in RUNLEDGER_PRICES, and price what the server has: runledger reprice",
+        ...(rows.some(({ model }) => model === null)
+          ? ["  Where no model is told, whoever sends the calls has to: context_json.model (and .provider)"]
+          : []),
+        "  Put a row with provider, model and rates into your price file (runledger prices update FILE), and price what the server has: runledger reprice",
       ]
 
 /** What nobody can tell of the caches, and why. */
@@ -96,6 +99,15 @@ const money = (real: number, simulated: number): string => {
   return parts.join(" + ")
 }
 
+/** The same of calls of which some, or all, have no known price: those never read as $0. */
+const known = (real: number, simulated: number, calls: { readonly priced: number; readonly unpriced: number }) => {
+  const parts = [
+    ...(calls.priced > 0 || real !== 0 || simulated !== 0 ? [money(real, simulated)] : []),
+    ...(calls.unpriced > 0 ? [`${calls.unpriced} unpriced`] : []),
+  ]
+  return parts.length === 0 ? "-" : parts.join(" + ")
+}
+
 const difference = (group: AsGroup): string => {
   const parts = [
     ...(group.difference_nanousd !== 0 ? [Figures.difference(group.difference_nanousd)] : []),
@@ -115,8 +127,11 @@ const asCells = (group: AsGroup): ReadonlyArray<string> => [
   Figures.count(group.calls),
   Figures.count(group.input_tokens),
   Figures.count(group.output_tokens),
-  money(group.cost_nanousd, group.simulated_cost_nanousd),
-  money(group.as_nanousd, group.as_simulated_nanousd),
+  known(group.cost_nanousd, group.simulated_cost_nanousd, {
+    priced: group.compared_calls,
+    unpriced: group.unpriced_calls,
+  }),
+  known(group.as_nanousd, group.as_simulated_nanousd, { priced: group.compared_calls, unpriced: 0 }),
   difference(group),
 ]
 
@@ -143,13 +158,17 @@ export const as = (
   ),
 ]
 
+/** What was spent on questions, or wasted. */
+const spentOn = (real: number, simulated: number, of: Omit<RepeatTotals, "prompts">) =>
+  known(real, simulated, { priced: of.calls + of.simulated_calls - of.unpriced_calls, unpriced: of.unpriced_calls })
+
 const repeatCells = (one: PromptRepeat): ReadonlyArray<string> => [
   inert(one.prompt_hash.slice(0, 12)),
   inert(one.model ?? "-"),
   Figures.count(one.calls + one.simulated_calls),
   one.replayed_calls === 0 ? "-" : Figures.count(one.replayed_calls),
-  money(one.spent_nanousd, one.simulated_spent_nanousd),
-  `${money(one.wasted_nanousd, one.simulated_wasted_nanousd)}${one.unpriced_calls === 0 ? "" : ` + ${one.unpriced_calls} unpriced`}`,
+  spentOn(one.spent_nanousd, one.simulated_spent_nanousd, one),
+  spentOn(one.wasted_nanousd, one.simulated_wasted_nanousd, one),
   inert([...new Set(one.asked.map(({ launch }) => launch))].slice(0, 3).join(", ")),
 ]
 
@@ -176,8 +195,8 @@ export const repeats = (
         "",
         Figures.count(total.calls + total.simulated_calls),
         total.replayed_calls === 0 ? "-" : Figures.count(total.replayed_calls),
-        money(total.spent_nanousd, total.simulated_spent_nanousd),
-        `${money(total.wasted_nanousd, total.simulated_wasted_nanousd)}${total.unpriced_calls === 0 ? "" : ` + ${total.unpriced_calls} unpriced`}`,
+        spentOn(total.spent_nanousd, total.simulated_spent_nanousd, total),
+        spentOn(total.wasted_nanousd, total.simulated_wasted_nanousd, total),
       ].map(style.bold),
     ],
     style.dim,

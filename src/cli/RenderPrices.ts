@@ -1,5 +1,6 @@
 import * as PriceAge from "../domain/PriceAge.js"
 import type { PriceDifference } from "../domain/PriceDifference.js"
+import { DEFAULT_PROVIDER } from "../domain/PriceRow.js"
 import type { PriceView } from "../domain/PriceView.js"
 import { inert, type Style } from "./Ansi.js"
 import * as Figures from "./Figures.js"
@@ -106,6 +107,27 @@ const difference = (style: Style, one: PriceDifference): string => {
 /** What becomes of prices, one a line. */
 export const differences = (style: Style, all: ReadonlyArray<PriceDifference>, none: string): string =>
   all.length === 0 ? none : all.map((one) => difference(style, one)).join("\n")
+
+interface OwnRow {
+  readonly provider: string
+  readonly model: string
+}
+
+/** For whose calls the rows of a price file count, since a row that names no provider is the default one's. */
+export const whose = (rows: ReadonlyArray<OwnRow>): ReadonlyArray<string> => {
+  const models = new Map<string, Set<string>>()
+  for (const { provider, model } of rows) models.set(provider, (models.get(provider) ?? new Set()).add(inert(model)))
+  const strays = [...(models.get(DEFAULT_PROVIDER) ?? [])].filter((model) => !model.includes("claude"))
+  const counts = Array.from(models, ([provider, { size }]) => `${Figures.plural(size, "model")} of ${inert(provider)}`)
+  return [
+    ...(counts.length === 0 ? [] : [`The file has rows for ${counts.join(", ")}.`]),
+    ...(strays.length === 0
+      ? []
+      : [
+          `A row without "provider" counts for ${DEFAULT_PROVIDER}. If another one answers ${strays.join(", ")}, name it in the row, as the calls do.`,
+        ]),
+  ]
+}
 
 /** What `prices update` did, or would do. */
 export const updated = (report: {

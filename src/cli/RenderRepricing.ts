@@ -1,4 +1,6 @@
-import type { ModelRepriced, Repriced, RepricedCall, RepriceFilter, Repricing } from "../domain/Repricing.js"
+import { NO_TOKENS } from "../domain/CallParts.js"
+import { NO_MODEL } from "../domain/CallPricing.js"
+import type { ModelRepriced, Repriced, RepricedCall, RepriceFilter, Repricing, Unknown } from "../domain/Repricing.js"
 import { inert, type Style } from "./Ansi.js"
 import * as Figures from "./Figures.js"
 import * as Table from "./Table.js"
@@ -25,6 +27,7 @@ const byModel = (style: Style, models: ReadonlyArray<ModelRepriced>): string =>
       { title: "BEFORE", align: "right" },
       { title: "AFTER", align: "right" },
       { title: "STILL UNPRICED", align: "right" },
+      { title: "KEPT", align: "right" },
     ],
     models.map((one) => [
       inert(one.model ?? "(unknown model)"),
@@ -34,9 +37,40 @@ const byModel = (style: Style, models: ReadonlyArray<ModelRepriced>): string =>
       before(one),
       after(one),
       Figures.count(one.still_unpriced),
+      Figures.count(one.kept),
     ]),
     style.dim,
   )
+
+const MOST_SHOWN = 10
+
+const mostFirst = (left: Unknown, right: Unknown): number =>
+  right.calls - left.calls || (left.reason < right.reason ? -1 : 1)
+
+/** Why calls stay as they are, the most frequent reasons. */
+const reasons = (unknown: ReadonlyArray<Unknown>): ReadonlyArray<string> => {
+  const shown = [...unknown].sort(mostFirst)
+  const more = shown.slice(MOST_SHOWN).reduce((sum, { calls }) => sum + calls, 0)
+  return [
+    ...shown.slice(0, MOST_SHOWN).map(({ calls, reason }) => `  ${Figures.plural(calls, "call")}: ${inert(reason)}`),
+    ...(more === 0 ? [] : [`  ${Figures.plural(more, "call")}: other reasons`]),
+  ]
+}
+
+/** What helps unpriced calls, by why they are. */
+const toDo = (unknown: ReadonlyArray<Unknown>): ReadonlyArray<string> => {
+  const why = new Set(unknown.map(({ reason }) => reason))
+  return [
+    ...(why.has(NO_MODEL)
+      ? ["Calls without a model's name: whoever sends them has to tell it, as context_json.model (and .provider)."]
+      : []),
+    ...(why.size > 0 && [...why].every((reason) => reason === NO_MODEL || reason === NO_TOKENS)
+      ? []
+      : [
+          "Where no price is known, a row with that provider and model in your price file gives one (runledger prices update FILE).",
+        ]),
+  ]
+}
 
 /** What repricing did, or would do. */
 export const repriced = (
@@ -49,16 +83,20 @@ export const repriced = (
   },
 ): string => {
   const { database, dry_run, repricing_id, repriced: done } = report
-  const { calls, still_unpriced, models } = done
+  const { calls, kept, still_unpriced, models, unknown } = done
   const verb = dry_run ? "would cost" : calls === 1 ? "costs" : "cost"
   return [
     calls === 0
       ? `${inert(database)}: no call ${dry_run ? "would change" : "changes"}; ${Figures.count(still_unpriced)} ${still_unpriced === 1 ? "stays" : "stay"} unpriced`
       : `${inert(database)}: ${Figures.plural(calls, "call")} ${verb} ${after(done)}, before: ${before(done)}; ${Figures.count(still_unpriced)} ${still_unpriced === 1 ? "stays" : "stay"} unpriced`,
     ...(models.length === 0 ? [] : [byModel(style, models)]),
-    ...(still_unpriced === 0
+    ...(still_unpriced === 0 ? [] : toDo(unknown)),
+    ...(kept === 0
       ? []
-      : ["Unpriced calls need a row in your price file (runledger prices update FILE), or told no tokens."]),
+      : [
+          `${Figures.plural(kept, "call")} ${kept === 1 ? "keeps" : "keep"} what ${kept === 1 ? "it" : "they"} cost: what that would be now is not known.`,
+        ]),
+    ...(unknown.length === 0 ? [] : ["What is not known:", ...reasons(unknown)]),
     ...(dry_run && calls > 0
       ? ["Nothing was changed: --yes changes it. What each call cost before is kept, and --undo gives it back."]
       : []),

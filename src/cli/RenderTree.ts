@@ -34,11 +34,13 @@ const attemptsOf = (call: CallRow.CallRow): string => (call.attempts > 1 ? `${ca
 
 const cutTo = (limit: number, text: string): string => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text)
 
+const NOTE = 100
+
 const noteOf = (style: Style, run: RunRecord): string => {
   const call = run.job_type === "llm_call" ? CallRow.fromRun(run) : undefined
   const retried = call === undefined ? "" : attemptsOf(call)
   const error =
-    run.status === "success" || run.error_summary === null ? "" : cutTo(100, inert(call?.error ?? run.error_summary))
+    run.status === "success" || run.error_summary === null ? "" : cutTo(NOTE, inert(call?.error ?? run.error_summary))
   return [style.dim(retried), style.red(error)].filter((part) => part !== "").join("  ")
 }
 
@@ -67,15 +69,21 @@ const costOf = (node: RunTreeNode): string => {
   return Figures.callCost(call.costNanoUsd, call.costStatus)
 }
 
+const timeOf = (run: RunRecord): string => {
+  const millis = run.job_type === "llm_call" ? CallRow.fromRun(run).latencyMs : run.duration_ms
+  return run.status === "running" || millis === null ? "-" : Figures.duration(millis)
+}
+
 const cells = (style: Style, { node, prefix }: Line, isRoot: boolean): ReadonlyArray<string> => {
   const name = inert(nameOf(node.run, isRoot))
   return [
     style.dim(prefix) + (isRoot ? style.bold(name) : name),
     status(style, node.run.status),
-    node.totals.calls === 0 ? "-" : Figures.count(node.totals.input_tokens),
-    node.totals.calls === 0 ? "-" : Figures.count(node.totals.output_tokens),
+    // Calls that died or failed before they told anything have used an unknown amount.
+    node.totals.total_tokens === 0 ? "-" : Figures.count(node.totals.input_tokens),
+    node.totals.total_tokens === 0 ? "-" : Figures.count(node.totals.output_tokens),
     costOf(node),
-    node.run.status === "running" ? "-" : Figures.duration(node.run.duration_ms),
+    timeOf(node.run),
     noteOf(style, node.run),
   ]
 }
@@ -91,9 +99,13 @@ const columns: ReadonlyArray<Table.Column> = [
 ]
 
 /** A run's tree with tokens, cost, latency, status, attempts and errors, one line a row, in order of time. */
-export const render = (style: Style, root: RunTreeNode): string =>
-  Table.render(
+export const render = (style: Style, root: RunTreeNode): string => {
+  const table = Table.render(
     columns,
     lines(root, "", "").map((line, index) => cells(style, line, index === 0)),
     style.dim,
   )
+  const { error_summary, status: ended } = root.run
+  const isCut = ended !== "success" && error_summary !== null && error_summary.length > NOTE
+  return isCut ? `${table}\n\n${status(style, ended)}: ${inert(error_summary)}` : table
+}

@@ -14,7 +14,7 @@ export const port = Options.integer("port").pipe(
   ),
 )
 
-/** The local Messages API, alone. */
+/** The local Messages and chat-completions API, alone. */
 export const sandbox = Command.make(
   "sandbox",
   {
@@ -32,8 +32,9 @@ export const sandbox = Command.make(
         const { url } = yield* Effect.mapError(Sandbox.serve(options), (error) => usage(error.message, error))
         yield* Console.log(
           [
-            `The sandbox speaks the Messages API at ${url}`,
+            `The sandbox speaks the Messages API at ${url}, and chat completions at ${url}/v1`,
             `  ANTHROPIC_BASE_URL=${url} ANTHROPIC_API_KEY=any runledger launch <folder>`,
+            `  OPENAI_BASE_URL=${url}/v1 runledger launch <folder> --provider openai --model gpt-4o-mini`,
             "Ctrl-C ends it.",
           ].join("\n"),
         )

@@ -80,13 +80,18 @@ const counts = (style: Style, { delivered, undelivered }: Totals, { endpoint }: 
 const offlineNote = ({ offline }: Totals): string =>
   offline > 0 ? `\n${events(offline)} of runs recorded offline stay here; --include-offline delivers them.` : ""
 
+const diedNote = ({ closed_spans }: Totals, { runsDir }: Way): string =>
+  closed_spans > 0
+    ? `\nA launch that died goes on, without paying again for the answers it has, with: runledger launch --runs-dir ${inert(runsDir)} --resume RUN_ID`
+    : ""
+
 /** The last word of a drain that came to its end. */
 export const closing = (style: Style, totals: Totals, way: Way): string => {
   const isNothing = totals.delivered === 0 && totals.undelivered === 0
   const said = isNothing
     ? `Nothing to deliver to ${way.endpoint} from ${inert(way.runsDir)}.`
     : counts(style, totals, way)
-  return `${said}${offlineNote(totals)}`
+  return `${said}${offlineNote(totals)}${diedNote(totals, way)}`
 }
 
 /** The last word about a folder without a run. */

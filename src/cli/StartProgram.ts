@@ -129,7 +129,10 @@ export const program = (options: StartOptions) =>
           toTry(url, launch.result.run_id),
         ].join("\n"),
       )
-      yield* judged(launch, false)
+      yield* judged(launch, {
+        ...{ allowPartial: false, config: Option.none(), input: options.folder, ref: Option.none() },
+        ...{ provider: options.provider, model: options.model, runsDir: Option.none() },
+      })
       if (options.exit && ours)
         yield* Console.log(`\nThe server has ended with this command. Start it again with: npx runledger serve`)
       if (options.exit || !ours) return

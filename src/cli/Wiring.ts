@@ -13,7 +13,7 @@ import type { Backlog } from "../../services/Backlog.js"
 import type { Budget } from "../../services/Budget.js"
 import type { CurrentRun } from "../../services/CurrentRun.js"
 import type { EventLog, EventLogError } from "../../services/EventLog.js"
-import type { EvidenceStore } from "../../services/EvidenceStore.js"
+import type { EvidenceError, EvidenceStore } from "../../services/EvidenceStore.js"
 import type { IdGenerator } from "../../services/IdGenerator.js"
 import type { LivePrices } from "../../services/LivePrices.js"
 import type { LlmClient } from "../../services/LlmClient.js"
@@ -25,7 +25,7 @@ import type { BackupReport } from "../domain/BackupReport.js"
 import type { BudgetReport } from "../domain/BudgetReport.js"
 import type { PriceOf } from "../domain/CallPricing.js"
 import type { DatabaseReport } from "../domain/DatabaseReport.js"
-import type { Capture } from "../domain/Evidence.js"
+import type { Capture, Evidence } from "../domain/Evidence.js"
 import type { FolderGoal, FolderPruned } from "../domain/FolderPruning.js"
 import type { LogAudit, LogSurroundings } from "../domain/LogAudit.js"
 import type { Received, ReceivedEvent } from "../domain/Received.js"
@@ -129,6 +129,12 @@ export interface WiringService {
   readonly serverReader: (access: ServerAccess) => Layer.Layer<RunReader, never, Platform>
   /** Reads one run's folder only when `only` names it. */
   readonly folderReader: (runsDir: string, only?: string) => Layer.Layer<RunReader, never, Platform>
+  /** What a call of a run asked and got, as the run's folder has it, and in which file. */
+  readonly evidence: (
+    runsDir: string,
+    runId: string,
+    callId: string,
+  ) => Effect.Effect<Option.Option<{ readonly file: string; readonly evidence: Evidence }>, EvidenceError>
   readonly backlog: (setup: BacklogSetup) => Layer.Layer<Backlog, never, Platform>
   /**
    * With `house`, the store of a server: it has a plan for a full disk, looks at what a crash left, and prices calls that come
@@ -155,6 +161,8 @@ export interface WiringService {
   readonly serverLock: (
     path: string,
   ) => Effect.Effect<{ readonly announce: (url: string) => Effect.Effect<void> }, RunStoreError, Scope.Scope>
+  /** Where the server of a database on this machine listens; none when none does, or none that tells. */
+  readonly serverOfDatabase: (path: string) => Effect.Effect<Option.Option<string>>
   /** What a runs folder's ledger of budgets says; none when there is no ledger. Changes nothing of it. */
   readonly budgets: (runsDir: string) => Effect.Effect<Option.Option<BudgetReport>, CommandError>
   /** Checks the chain of any log and says where hashes stand in it. */

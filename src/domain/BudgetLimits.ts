@@ -1,4 +1,4 @@
-import { type About, type BudgetWindow, calendar, launch } from "./BudgetWindow.js"
+import { type About, type BudgetWindow, calendar, dayOf, launch, monthOf } from "./BudgetWindow.js"
 import type { Budgets } from "./RunConfig.js"
 import type { Spending } from "./Spending.js"
 
@@ -16,6 +16,8 @@ export interface BudgetLimits {
   readonly perModel?: Readonly<Record<string, number>> | undefined
   /** Percentages of a limit at which an alert is raised; 50, 80 and 100 when absent. */
   readonly thresholds?: ReadonlyArray<number> | undefined
+  /** What becomes of calls of unknown price, which no limit in USD sees: made with a warning (when absent), or refused. */
+  readonly unpriced?: "allow" | "refuse" | undefined
 }
 
 /** What of a window is limited. */
@@ -29,6 +31,8 @@ export interface Limit {
   readonly most: number
   /** The run config's name for it. */
   readonly key: string
+  /** Whether a call is refused whose price is unknown. */
+  readonly refusesUnpriced?: true
 }
 
 const DEFAULT_THRESHOLDS: ReadonlyArray<number> = [50, 80, 100]
@@ -49,11 +53,21 @@ const nano = (usd: number): number => whole(usd * 1e9)
 const isSet = (most: number | undefined): most is number => most !== undefined && most !== Number.POSITIVE_INFINITY
 
 const limit = (window: BudgetWindow, measure: Measure, key: string, most: number | undefined): ReadonlyArray<Limit> =>
-  isSet(most) ? [{ window, measure, key, most: measure === "cost" ? nano(most) : whole(most) }] : []
+  isSet(most) ? [{ window, measure, key, most: whole(most) }] : []
+
+const ofMoney = (
+  { unpriced }: BudgetLimits,
+  window: BudgetWindow,
+  key: string,
+  usd: number | undefined,
+): ReadonlyArray<Limit> =>
+  isSet(usd)
+    ? [{ window, measure: "cost", key, most: nano(usd), ...(unpriced === "refuse" ? { refusesUnpriced: true } : {}) }]
+    : []
 
 /** The limits of the launch itself. */
 export const ofLaunch = (limits: BudgetLimits): ReadonlyArray<Limit> => [
-  ...limit(launch, "cost", "budgets.max_cost_usd", limits.maxCostUsd),
+  ...ofMoney(limits, launch, "budgets.max_cost_usd", limits.maxCostUsd),
   ...limit(launch, "calls", "budgets.max_calls", limits.maxCalls),
   ...limit(launch, "tokens", "budgets.max_tokens", limits.maxTokens),
 ]
@@ -67,13 +81,13 @@ export const ofWindow = (limits: BudgetLimits, window: BudgetWindow): ReadonlyAr
     case "launch":
       return []
     case "day":
-      return limit(window, "cost", "budgets.max_cost_usd_per_day", limits.maxCostUsdPerDay)
+      return ofMoney(limits, window, "budgets.max_cost_usd_per_day", limits.maxCostUsdPerDay)
     case "month":
-      return limit(window, "cost", "budgets.max_cost_usd_per_month", limits.maxCostUsdPerMonth)
+      return ofMoney(limits, window, "budgets.max_cost_usd_per_month", limits.maxCostUsdPerMonth)
     case "worker":
-      return limit(window, "cost", `budgets.per_worker.${window.name}`, own(limits.perWorker, window.name))
+      return ofMoney(limits, window, `budgets.per_worker.${window.name}`, own(limits.perWorker, window.name))
     case "model":
-      return limit(window, "cost", `budgets.per_model.${window.name}`, own(limits.perModel, window.name))
+      return ofMoney(limits, window, `budgets.per_model.${window.name}`, own(limits.perModel, window.name))
   }
 }
 
@@ -97,6 +111,10 @@ export const standing = (limits: BudgetLimits): ReadonlyArray<StandingLimit> =>
     ...Object.entries(limits.perModel ?? {}).map(([name, usd]) => ({ kind: "model" as const, name, usd })),
   ].flatMap(({ usd, ...limit }) => (isSet(usd) ? [{ ...limit, nanoUsd: nano(usd) }] : []))
 
+/** The windows of an instant (epoch ms) in which those limits bind. */
+export const windowsAt = (limits: BudgetLimits, millis: number): ReadonlyArray<BudgetWindow> =>
+  standing(limits).map(({ kind, name }) => ({ kind, name, period: kind === "day" ? dayOf(millis) : monthOf(millis) }))
+
 const given = (limits: Readonly<Record<string, number | undefined>> | undefined): Readonly<Record<string, number>> =>
   Object.fromEntries(
     Object.entries(limits ?? {}).flatMap(([name, usd]) => (usd === undefined ? [] : [[name, usd] as const])),
@@ -112,4 +130,5 @@ export const ofConfig = (budgets: Budgets): BudgetLimits => ({
   perWorker: given(budgets.per_worker),
   perModel: given(budgets.per_model),
   thresholds: budgets.thresholds,
+  unpriced: budgets.unpriced,
 })

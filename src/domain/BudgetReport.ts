@@ -17,6 +17,8 @@ export interface BudgetRow {
   readonly tokens: number
   /** Calls of unknown price: no sum has their money. */
   readonly unpricedCalls: number
+  /** Calls that were not made because of this limit. */
+  readonly refusedCalls: number
   /** The thresholds that were raised for this window and limit, in percent. */
   readonly alerts: ReadonlyArray<number>
   /** Of day and month only. */

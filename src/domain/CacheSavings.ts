@@ -1,8 +1,10 @@
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type PricedCall, type PriceOf, priceFor } from "./CallPricing.js"
+import { type CallPart, type PricedCall, paid, partsOf } from "./CallParts.js"
+import { type PriceOf, priceFor } from "./CallPricing.js"
 import { usageOf } from "./CallUsage.js"
-import { CostBreakdown, price } from "./Cost.js"
+import { addBreakdowns, CostBreakdown, price } from "./Cost.js"
 import type { Usage } from "./UsageClasses.js"
 
 /**
@@ -49,22 +51,39 @@ const INPUT = [
 
 const input = (breakdown: CostBreakdown): number => INPUT.reduce((sum, name) => sum + (breakdown[name] ?? 0), 0)
 
+/** What some requests cost together at the prices of an instant, by class; null when one of them has none. */
+const costing = (
+  parts: ReadonlyArray<CallPart>,
+  priceOf: PriceOf,
+  at: number,
+  of: (usage: Usage) => Usage,
+): CostBreakdown | null => {
+  let sum: CostBreakdown | null = null
+  for (const part of parts) {
+    const then = Option.getOrUndefined(priceFor(part, priceOf, at))
+    const one = then === undefined ? null : price(of(part.usage), then).breakdown
+    if (one === null) return null
+    sum = sum === null ? one : addBreakdowns(sum, one)
+  }
+  return sum
+}
+
 /**
- * The savings of one call. Its breakdown says what was paid; the price at one of `instants` (epoch ms) says what plain input
- * would have cost, but only if it gives that breakdown to the unit: another price would make up a figure.
+ * The savings of one call. Its breakdown says what was paid; the prices at one of `instants` (epoch ms) say what plain input
+ * would have cost, but only if they give that breakdown to the unit: another price would make up a figure.
  */
 export const of = (call: PricedCall, priceOf: PriceOf, instants: ReadonlyArray<number>): CacheSavings => {
   const usage = Option.getOrUndefined(usageOf(call.metrics))
   if (usage === undefined || cachedTokens(usage) === 0 || call.metrics["cost_status"] === "replayed") return NONE
-  const paid = call.metrics["cost_breakdown"]
-  if (isBreakdown(paid)) {
+  const told = call.metrics["cost_breakdown"]
+  const parts = Either.match(partsOf(call), { onLeft: () => [], onRight: paid })
+  if (isBreakdown(told)) {
     for (const at of instants) {
-      const then = Option.getOrUndefined(priceFor(call, priceOf, at))
-      const again = then === undefined ? null : price(usage, then).breakdown
-      const plain = then === undefined ? null : price(uncached(usage), then).breakdown
+      const again = costing(parts, priceOf, at, (as) => as)
+      const plain = costing(parts, priceOf, at, uncached)
       if (again === null || plain === null) continue
-      if (INPUT.every((name) => (again[name] ?? 0) === (paid[name] ?? 0)))
-        return { kind: "known", nanoUsd: input(plain) - input(paid) }
+      if (INPUT.every((name) => (again[name] ?? 0) === (told[name] ?? 0)))
+        return { kind: "known", nanoUsd: input(plain) - input(told) }
     }
   }
   return { kind: "unknown", cachedTokens: cachedTokens(usage) }

@@ -1,5 +1,7 @@
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { isCostStatus, measure } from "./CallMeasure.js"
+import { type Asked, type CallPart, isFree, type PricedCall, paid, partsOf } from "./CallParts.js"
 import { usageOf } from "./CallUsage.js"
 import * as Cost from "./Cost.js"
 import { withoutDate } from "./PriceTable.js"
@@ -9,15 +11,7 @@ type Json = Readonly<Record<string, unknown>>
 /** The price of a provider's model at an instant (epoch ms), by its exact name; none when nobody knows it. */
 export type PriceOf = (provider: string, model: string, atMillis: number) => Option.Option<Cost.Price>
 
-/** What decides the price of a call that stands in a row. */
-export interface PricedCall {
-  /** Null where the caller's SDK did not tell. */
-  readonly provider: string | null
-  readonly model: string | null
-  /** Who answered, where that was told. */
-  readonly responseModel: string | null
-  readonly metrics: Json
-}
+export type { PricedCall }
 
 /** The members of a call's metrics that say what it cost and who says so, in the order in which they are added. */
 export const COST_MEMBERS = [
@@ -45,6 +39,13 @@ export const pricedBy = (metrics: Json): string | null => {
   return typeof by === "string" ? by : null
 }
 
+/** Why a call has no price whose tokens came without the name of a model. */
+export const NO_MODEL = "the model's name is missing: tell it as context_json.model"
+
+/** Whether the server found a call unpriced for want of its model's name alone. */
+const waitsForModel = (metrics: Json): boolean =>
+  pricedBy(metrics) === AT_INGEST && own(metrics, "unpriced_reason") === NO_MODEL
+
 /** Whether a repricing put the cost there. */
 export const isRepriced = (metrics: Json): boolean => pricedBy(metrics)?.startsWith("reprice:") === true
 
@@ -71,7 +72,7 @@ const priceAt = (
     : priceOf(provider, model, atMillis)
 
 /** The price of who answered; of who was asked only where both are the same but for a date. */
-export const priceFor = (call: PricedCall, priceOf: PriceOf, atMillis: number): Option.Option<Cost.Price> => {
+export const priceFor = (call: Asked, priceOf: PriceOf, atMillis: number): Option.Option<Cost.Price> => {
   const { provider, model, responseModel } = call
   const answered = responseModel ?? model
   if (answered === null) return Option.none()
@@ -81,15 +82,36 @@ export const priceFor = (call: PricedCall, priceOf: PriceOf, atMillis: number): 
     : found
 }
 
-/** What a call cost at the prices of an instant; unpriced when its tokens or its price are not known. */
-export const costAt = (call: PricedCall, priceOf: PriceOf, atMillis: number): Cost.Cost =>
-  Option.match(usageOf(call.metrics), {
+const nameOf = ({ model, provider, responseModel }: Asked): string =>
+  `${provider ?? "(unknown provider)"}/${responseModel ?? model ?? "(unknown model)"}`
+
+const costOfPart = (part: CallPart, priceOf: PriceOf, atMillis: number): Cost.Cost =>
+  Option.match(priceFor(part, priceOf, atMillis), {
     onNone: () => Cost.unpriced,
-    onSome: (usage) =>
-      Option.match(priceFor(call, priceOf, atMillis), {
-        onNone: () => Cost.unpriced,
-        onSome: (price) => Cost.price(usage, price),
-      }),
+    onSome: (price) => Cost.price(part.usage, price),
+  })
+
+/**
+ * What a call cost at the prices of an instant, its answer and its billed attempts each at their own; unpriced when its tokens
+ * or one of its prices are not known.
+ */
+export const costAt = (call: PricedCall, priceOf: PriceOf, atMillis: number): Cost.Cost => {
+  const parts = partsOf(call)
+  if (Either.isLeft(parts)) return call.attempts.length === 0 ? Cost.unpriced : { ...Cost.unpriced, reason: parts.left }
+  const [first = Cost.unpriced, ...more] = paid(parts.right).map((part) => costOfPart(part, priceOf, atMillis))
+  return more.reduce(Cost.together, first)
+}
+
+/** Why a call has no price at an instant. */
+const whyNot = (call: PricedCall, priceOf: PriceOf, atMillis: number): string =>
+  Either.match(partsOf(call), {
+    onLeft: (reason) => reason,
+    onRight: (parts) => {
+      const part = paid(parts).find((one) => costOfPart(one, priceOf, atMillis).nanoUsd === null)
+      if (part === undefined) return "its price is not known"
+      if ((part.responseModel ?? part.model) === null) return NO_MODEL
+      return costOfPart(part, priceOf, atMillis).reason ?? `no price is known of ${nameOf(part)}`
+    },
   })
 
 const members = (cost: Cost.Cost, by: string): Json => ({
@@ -146,35 +168,44 @@ export const received = (before: Json | null, incoming: Json): Json => {
   return stays ? put(incoming, costMembers(before)) : incoming
 }
 
-/** Who answers without a bill. */
-const FREE_PROVIDERS: ReadonlyMap<string, Cost.Cost> = new Map([
-  ["replay", Cost.replayed],
-  ["sandbox", Cost.simulatedUnpriced],
-])
+/** Nobody billed it: the sandbox or evidence answered, and no attempt before the answer was a real one. */
+const isUnbilled = (call: PricedCall): boolean =>
+  isFree(call) && Either.match(partsOf(call), { onLeft: () => true, onRight: (parts) => parts.every(isFree) })
 
 /**
- * Metrics that came with tokens and without a word about their cost, priced as of an instant; null when there is nothing to add:
- * the client has priced the call, or its model or its tokens are not told (yet).
+ * Metrics that came with tokens and without a word about their cost, priced as of an instant, once their model is told, and
+ * unpriced with {@link NO_MODEL} until then; null when there is nothing to add: the client has priced the call, or its tokens
+ * are not told (yet).
  */
 export const pricedAtIngest = (call: PricedCall, priceOf: PriceOf, atMillis: number): Json | null => {
+  const hasModel = (call.model ?? call.responseModel) !== null
+  if (waitsForModel(call.metrics)) {
+    return hasModel ? pricedAtIngest({ ...call, metrics: restored(call.metrics, {}) }, priceOf, atMillis) : null
+  }
   const { metrics, provider } = call
   if (hasOwnStatus(metrics) || measure(metrics).cost_nanousd !== null) return null
-  if ((call.model ?? call.responseModel) === null || Option.isNone(usageOf(metrics))) return null
-  const free = FREE_PROVIDERS.get(provider ?? "")
-  if (free?.status === "replayed") return withCost(metrics, free, AT_INGEST)
+  if (Option.isNone(usageOf(metrics))) return null
+  if (!hasModel) return isUnbilled(call) ? null : withCost(metrics, { ...Cost.unpriced, reason: NO_MODEL }, AT_INGEST)
   const cost = costAt(call, priceOf, atMillis)
-  if (free === undefined) return withCost(metrics, cost, AT_INGEST)
-  return withCost(metrics, cost.nanoUsd === null ? free : { ...cost, status: "simulated" }, AT_INGEST)
+  if (!isUnbilled(call)) return withCost(metrics, cost, AT_INGEST)
+  if (provider === "replay") return withCost(metrics, Cost.replayed, AT_INGEST)
+  return withCost(metrics, cost.nanoUsd === null ? Cost.simulatedUnpriced : { ...cost, status: "simulated" }, AT_INGEST)
 }
 
-/**
- * Metrics as a repricing leaves them; null when it leaves them as they are: simulated and replayed calls, calls without a known
- * price or known tokens, and calls whose cost comes out the same.
- */
-export const repriced = (call: PricedCall, priceOf: PriceOf, atMillis: number, repricing: number): Json | null => {
+/** What a repricing makes of a call: other metrics, nothing, or nothing because what it costs is not known, with the reason. */
+export type Repriced =
+  | { readonly kind: "changed"; readonly metrics: Json }
+  | { readonly kind: "same" }
+  | { readonly kind: "unknown"; readonly reason: string }
+
+const SAME: Repriced = { kind: "same" }
+
+/** A call at the prices of an instant: changed when it comes out otherwise than it stands. */
+export const repriced = (call: PricedCall, priceOf: PriceOf, atMillis: number, repricing: number): Repriced => {
   const { cost_status: status, cost_nanousd: before } = measure(call.metrics)
-  if ((status !== "priced" && status !== "unpriced") || FREE_PROVIDERS.has(call.provider ?? "")) return null
+  if ((status !== "priced" && status !== "unpriced") || isUnbilled(call)) return SAME
   const cost = costAt(call, priceOf, atMillis)
-  if (cost.nanoUsd === null || (status === "priced" && cost.nanoUsd === before)) return null
-  return withCost(call.metrics, cost, byRepricing(repricing))
+  if (cost.nanoUsd === null) return { kind: "unknown", reason: whyNot(call, priceOf, atMillis) }
+  if (status === "priced" && cost.nanoUsd === before) return SAME
+  return { kind: "changed", metrics: withCost(call.metrics, cost, byRepricing(repricing)) }
 }

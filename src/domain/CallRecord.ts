@@ -24,7 +24,7 @@ export const CALL_FIELDS = [
 export const CallRecord = RunRecord.pipe(Schema.pick(...CALL_FIELDS)).annotations({ identifier: "Call" })
 export type CallRecord = typeof CallRecord.Type
 
-/** What a {@link CallRecord} has of the row's `context_json`. */
+/** What a {@link CallRecord} has of the row's `context_json`; the attempts where one of them has a bill of its own. */
 export const CALL_CONTEXT = [
   "call_id",
   "model",
@@ -33,4 +33,5 @@ export const CALL_CONTEXT = [
   "worker",
   "prompt_hash",
   "error_class",
+  "attempts",
 ] as const

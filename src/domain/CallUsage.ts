@@ -27,7 +27,7 @@ const ORDINARY: ReadonlyArray<string> = ["standard", "default", "auto", "on_dema
 
 const word = (metrics: Json, name: string): string | undefined => {
   const said = own(metrics, name)
-  return typeof said === "string" && said !== "" && !ORDINARY.includes(said.toLowerCase()) ? said : undefined
+  return typeof said === "string" ? Usage.wordUnless(ORDINARY, said) : undefined
 }
 
 const count = (metrics: Json, name: string): number | undefined => {
@@ -60,6 +60,9 @@ const fromMetrics = (metrics: Json, source: Usage.UsageSource): Usage.Usage => {
   const output = told.output_tokens ?? 0
   if ((told.input_tokens === null && told.output_tokens === null) || Math.max(input, output) > MOST_TOKENS)
     return Usage.none
+  const cached = (told.cache_read_tokens ?? 0) + (told.cache_write_5m_tokens ?? 0) + (told.cache_write_1h_tokens ?? 0)
+  // All prompt tokens are fewer than some of them: what was not cached is anybody's guess.
+  if (cached > input) return Usage.none
   return Usage.fromWire(
     {
       input_tokens: input,

@@ -271,5 +271,21 @@ export const addBreakdowns = (left: CostBreakdown, right: CostBreakdown): CostBr
   return sum
 }
 
+const isFree = ({ status }: Cost): boolean => status === "simulated" || status === "replayed"
+
+/**
+ * Two parts of one call's cost together. Real money stands alone beside simulated or replayed, and a sum with an unknown part is
+ * unknown. The price named is that of the first.
+ */
+export const together = (first: Cost, second: Cost): Cost => {
+  if (isFree(first) !== isFree(second)) return isFree(first) ? second : first
+  if (first.nanoUsd === null || second.nanoUsd === null) return first.nanoUsd === null ? first : second
+  const breakdown =
+    first.breakdown === null || second.breakdown === null
+      ? (first.breakdown ?? second.breakdown)
+      : addBreakdowns(first.breakdown, second.breakdown)
+  return { ...first, nanoUsd: first.nanoUsd + second.nanoUsd, breakdown }
+}
+
 /** USD for people and for `api_cost_usd`; the integer it is derived from stays beside it. */
 export const toUsd = (nanoUsd: number): number => nanoUsd / 1e9

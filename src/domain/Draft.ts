@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import * as ErrorText from "./ErrorText.js"
 import { Sha256 } from "./Ids.js"
 import { FinishReason } from "./Llm.js"
 import { Page } from "./PagePlan.js"
@@ -40,6 +41,23 @@ export const DraftManifest = Schema.Struct({
   drafts: Schema.Array(DraftEntry),
 })
 export type DraftManifest = typeof DraftManifest.Type
+
+/** Why a page is not the model's, as an issue of it begins. */
+export const FROM_TEMPLATE = "Written from the template: "
+
+/** Why some pages that the model was to write are not its own, with the reason of the first; null when all are. */
+export const shortfall = (drafts: ReadonlyArray<DraftEntry>): string | null => {
+  const missing = drafts.filter((draft) => draft.generated_by === "template")
+  const [first] = missing
+  if (first === undefined) return null
+  const why = first.issues.map(({ message }) => message).find((message) => message.startsWith(FROM_TEMPLATE))
+  const pages = `${missing.length} of ${drafts.length} ${drafts.length === 1 ? "page comes" : "pages come"} from the template`
+  return ErrorText.summaryOf(
+    why === undefined
+      ? `${pages}.`
+      : `${pages}. ${first.page.section}/${first.page.slug}: ${why.slice(FROM_TEMPLATE.length)}`,
+  )
+}
 
 const LLM_DEFAULTS = Schema.decodeSync(LlmSettings)({})
 

@@ -96,6 +96,10 @@ export const line = (error: unknown): string =>
     return truncate(redactor.redactText(said), ERROR_SUMMARY_LIMIT)
   }, UNREADABLE)
 
+/** What a message says in one line of at most 500 characters, secrets removed. */
+export const summaryOf = (message: string): string =>
+  truncate(oneLine(redactor.redactText(beginning(message, ERROR_DETAILS_LIMIT))), ERROR_SUMMARY_LIMIT)
+
 /** What two errors have in common when they have the same cause, whatever they were doing: for counting, not for reading. Never throws. */
 export const kindOf = (error: unknown): string => heard(() => rootKindOf(error), UNREADABLE)
 

@@ -49,8 +49,12 @@ const workItem = {
 }
 
 const callEnd = {
-  /** Who answered, where that is another than STARTED could say: the sandbox behind a provider's API, or evidence. */
+  /**
+   * Who answered, and at which address, where that is another than STARTED could say: the sandbox behind a provider's API,
+   * evidence, or a fallback; of a failure, who was asked last.
+   */
   provider: Schema.optional(Schema.String),
+  provider_base_url: nullable(Schema.String),
   api_cost_usd: nullable(Schema.NonNegative),
   cost_nanousd: nullable(Schema.NonNegativeInt),
   cost_status: Schema.optional(CostStatus),
@@ -128,7 +132,15 @@ const body = <Type extends string, A, I>(type: Type, payload: Schema.Schema<A, I
 export const EventBody = Schema.Union(
   body("RUN_CREATED", RunCreated),
   body("RUN_STATE_CHANGED", Schema.Struct({ old_state: RunState, new_state: RunState })),
-  body("RUN_COMPLETED", Schema.Struct({ ...closing, status: Schema.optional(Schema.Literal("success", "partial")) })),
+  body(
+    "RUN_COMPLETED",
+    Schema.Struct({
+      ...closing,
+      status: Schema.optional(Schema.Literal("success", "partial")),
+      /** Why it is `partial`. */
+      error_summary: nullable(Schema.String),
+    }),
+  ),
   body(
     "RUN_FAILED",
     Schema.Struct({

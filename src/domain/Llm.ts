@@ -165,8 +165,9 @@ export const LlmResponse = Schema.Struct({
   /** The model that the provider says answered. */
   model: Schema.NullOr(Schema.String),
   requestId: Schema.NullOr(Schema.String),
-  /** Who answered, where that is another than the client names. */
+  /** Who answered, and at which address, where that is another than the client names. */
   provider: Schema.optional(Schema.String),
+  baseUrl: Schema.optional(Schema.NullOr(Schema.String)),
   attempts: Schema.Array(Attempt),
   source: AnswerSource,
 })
@@ -204,7 +205,7 @@ export type LlmErrorReason = typeof LlmErrorReason.Type
 /**
  * A call failed for good. `message` says what happened, to what, and what to do next, and never holds a secret; `status` is
  * the last HTTP status, null when none came; `attempts` has every HTTP attempt; `usage` is what was used for sure, in all of
- * them together.
+ * them together; `provider` and `baseUrl` say who was asked last, where that is another than the client names.
  */
 export class LlmError extends Schema.TaggedError<LlmError>()("LlmError", {
   reason: LlmErrorReason,
@@ -215,5 +216,7 @@ export class LlmError extends Schema.TaggedError<LlmError>()("LlmError", {
   attempts: Schema.Array(Attempt),
   usage: Usage,
   source: AnswerSource,
+  provider: Schema.optional(Schema.String),
+  baseUrl: Schema.optional(Schema.NullOr(Schema.String)),
   cause: Schema.optional(Schema.Defect),
 }) {}

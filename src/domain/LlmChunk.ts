@@ -7,8 +7,9 @@ export interface Started {
   /** The model that the provider says answers. */
   readonly model: string | null
   readonly requestId: string | null
-  /** Who answers, where that is another than the client names. */
+  /** Who answers, and at which address, where that is another than the client names. */
   readonly provider?: string | undefined
+  readonly baseUrl?: string | null | undefined
   readonly source: AnswerSource
   /** What is billed for sure from here on: a lower bound, or `none` when the provider does not tell. */
   readonly usage: Usage
@@ -57,7 +58,7 @@ export type Piece = Started | Text | Thinking | ToolInput | Used
 /** An element of a streamed answer: `Started` first, `Finished` last. */
 export type LlmChunk<Response extends LlmResponse = LlmResponse> = Piece | Finished<Response>
 
-const ofBlock = (block: ContentBlock, index: number): ReadonlyArray<LlmChunk> => {
+const ofBlock = (block: ContentBlock, index: number): ReadonlyArray<Text | ToolInput> => {
   switch (block.type) {
     case "text":
       return [{ _tag: "Text", index, text: block.text }]
@@ -68,8 +69,12 @@ const ofBlock = (block: ContentBlock, index: number): ReadonlyArray<LlmChunk> =>
   }
 }
 
+/** The blocks of an answer, each as one piece. */
+export const ofContent = (content: ReadonlyArray<ContentBlock>): ReadonlyArray<Text | ToolInput> =>
+  content.flatMap(ofBlock)
+
 /** What is sure of an answer's usage before its first word: all of its input. */
-const begun = (usage: Usage): Usage => ({
+export const begun = (usage: Usage): Usage => ({
   ...usage,
   output: 0,
   reasoning: 0,
@@ -81,11 +86,11 @@ export const ofResponse = (response: LlmResponse): ReadonlyArray<LlmChunk> => {
   const { attempts, content, model, requestId, source, usage } = response
   return [
     { _tag: "Started", model, requestId, source, usage: begun(usage), attempts },
-    ...content.flatMap(ofBlock),
+    ...ofContent(content),
     { _tag: "Finished", response },
   ]
 }
 
-/** True of a chunk that brings content: what the time to the first token ends with. */
+/** True of a chunk that brings content, if only a tool's name: what the time to the first token ends with. */
 export const isToken = (chunk: LlmChunk): chunk is Text | Thinking | ToolInput =>
-  chunk._tag === "Text" || chunk._tag === "Thinking" || chunk._tag === "ToolInput"
+  chunk._tag === "ToolInput" || ((chunk._tag === "Text" || chunk._tag === "Thinking") && chunk.text !== "")

@@ -24,23 +24,28 @@ export const editDistance = (left: string, right: string): number => {
 
 const folded = (word: string): string => word.toLowerCase().replace(/[^a-z0-9]+/g, "_")
 
-/** The known word that was most likely meant: the closest, and close enough to be a slip rather than another word. */
-export const nearest = (word: string, known: Iterable<string>): string | undefined => {
-  const ranked = Array.from(known, (candidate) => ({
-    candidate,
-    distance: editDistance(folded(word), folded(candidate)),
-  })).sort((left, right) => left.distance - right.distance || left.candidate.localeCompare(right.candidate))
-  const best = ranked[0]
-  if (best === undefined) return undefined
-  return best.distance <= Math.max(2, Math.floor(best.candidate.length / 2)) ? best.candidate : undefined
+interface Ranked {
+  readonly candidate: string
+  readonly distance: number
 }
 
-/** The known words that are closest to one, at most so many, the closest first; each once. */
+/** Close enough to be a slip rather than another word. */
+const isSlip = ({ candidate, distance }: Ranked): boolean => distance <= Math.max(2, Math.floor(candidate.length / 2))
+
+const ranked = (word: string, known: Iterable<string>): ReadonlyArray<Ranked> =>
+  Array.from(known, (candidate) => ({ candidate, distance: editDistance(folded(word), folded(candidate)) })).sort(
+    (left, right) => left.distance - right.distance || left.candidate.localeCompare(right.candidate),
+  )
+
+/** The known word that was most likely meant: the closest, and close enough to be a slip rather than another word. */
+export const nearest = (word: string, known: Iterable<string>): string | undefined => {
+  const best = ranked(word, known)[0]
+  return best !== undefined && isSlip(best) ? best.candidate : undefined
+}
+
+/** The known words that one may have been meant for: at most so many, the closest first, each once; none that is another word. */
 export const closest = (word: string, known: Iterable<string>, most: number): ReadonlyArray<string> =>
-  Array.from(new Set(known), (candidate) => ({
-    candidate,
-    distance: editDistance(folded(word), folded(candidate)),
-  }))
-    .sort((left, right) => left.distance - right.distance || left.candidate.localeCompare(right.candidate))
+  ranked(word, new Set(known))
+    .filter(isSlip)
     .slice(0, most)
     .map(({ candidate }) => candidate)

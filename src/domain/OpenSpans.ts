@@ -123,7 +123,10 @@ const bodyOf = (opening: Event, durationMs: number, death: Death): EventBody | u
       return { type: "WORK_ITEM_FINISHED", payload: { work_item_id, worker, attempt, ...ending } }
     }
     case "RUN_CREATED": {
-      const payload = { error_class: PROCESS_DIED, error_summary: summary("it", death), duration_ms: durationMs }
+      const { job_type } = opening.payload
+      const goOn = job_type === "launch" ? ` Go on with: runledger launch --resume ${opening.run_id}` : ""
+      const error_summary = `${summary("it", death)}${goOn}`.slice(0, ERROR_SUMMARY_LIMIT)
+      const payload = { error_class: PROCESS_DIED, error_summary, duration_ms: durationMs }
       return { type: "RUN_FAILED", payload }
     }
     default:

@@ -46,10 +46,14 @@ export type PriceMultipliers = typeof PriceMultipliers.Type
 export const ToolRates = Schema.Record({ key: Schema.NonEmptyString, value: UsdPerThousand })
 export type ToolRates = typeof ToolRates.Type
 
+/** Whose model a row prices that names no provider. */
+export const DEFAULT_PROVIDER = "anthropic"
+
 /** One model's rates from a day on, in USD per million tokens. */
 export const PriceRow = Schema.Struct({
   model: Schema.NonEmptyString,
-  provider: Schema.optionalWith(Schema.NonEmptyString, { default: () => "anthropic" }),
+  /** As the calls name it; its documented terms hold for the row. */
+  provider: Schema.optionalWith(Schema.NonEmptyString, { default: () => DEFAULT_PROVIDER }),
   aliases: Schema.optionalWith(Schema.Array(Schema.NonEmptyString), { default: () => [] }),
   /** First day (UTC) on which the rates hold; absent: since ever. */
   effective_from: Schema.optional(CalendarDay),

@@ -22,8 +22,8 @@ const openRow = (row: CallRow.CallRow): OpenRow => ({
 const spanContext = (event: Event): Json =>
   withoutUndefined({ trace_id: event.trace_id, span_id: event.span_id, parent_span_id: event.parent_span_id ?? null })
 
-const answeredBy = (payload: { readonly provider?: string | undefined }): Json =>
-  payload.provider === undefined ? {} : { provider: payload.provider }
+const answeredBy = ({ provider, provider_base_url }: Pick<LlmCallFailed, "provider" | "provider_base_url">): Json =>
+  withoutUndefined({ provider, provider_base_url })
 
 /** What is known of a call that failed; nothing when it is neither known what it used nor how long it took. */
 const failedMetrics = (payload: LlmCallFailed): Json | undefined => {

@@ -30,15 +30,23 @@ export const ModelRepriced = Schema.Struct({
   new_cost_nanousd: NanoUsd,
   /** Calls that were looked at and stay without a price. */
   still_unpriced: Count,
+  /** Calls that keep the price they have, since what they would cost is not known. */
+  kept: Count,
 }).annotations({ identifier: "ModelRepriced" })
 export type ModelRepriced = typeof ModelRepriced.Type
 
 type Figures = Omit<ModelRepriced, "model" | "provider">
 
+/** Why calls stay as they are although they were asked for, and how many. */
+export const Unknown = Schema.Struct({ reason: Schema.String, calls: Count }).annotations({ identifier: "Unknown" })
+export type Unknown = typeof Unknown.Type
+
 /** What repricing did, or would do. */
 export const Repriced = Schema.Struct({
   ...ModelRepriced.omit("model", "provider").fields,
   models: Schema.Array(ModelRepriced),
+  /** Those that are still unpriced or kept, by what is not known; at most {@link MOST_REASONS}, the rest as one. */
+  unknown: Schema.Array(Unknown),
 }).annotations({ identifier: "Repriced" })
 export type Repriced = typeof Repriced.Type
 
@@ -48,7 +56,22 @@ export const NOTHING: Repriced = {
   old_cost_nanousd: 0,
   new_cost_nanousd: 0,
   still_unpriced: 0,
+  kept: 0,
   models: [],
+  unknown: [],
+}
+
+const MOST_REASONS = 50
+const OTHERS = "other reasons"
+
+/** Names that callers make up decide how many reasons there are: only so many are told apart. */
+const addReasons = (left: ReadonlyArray<Unknown>, right: ReadonlyArray<Unknown>): ReadonlyArray<Unknown> => {
+  const calls = new Map(left.map((one) => [one.reason, one.calls]))
+  for (const one of right) {
+    const reason = calls.has(one.reason) || calls.size < MOST_REASONS ? one.reason : OTHERS
+    calls.set(reason, (calls.get(reason) ?? 0) + one.calls)
+  }
+  return Array.from(calls, ([reason, count]) => ({ reason, calls: count }))
 }
 
 const sum = (left: Figures, right: Figures): Figures => ({
@@ -57,6 +80,7 @@ const sum = (left: Figures, right: Figures): Figures => ({
   old_cost_nanousd: left.old_cost_nanousd + right.old_cost_nanousd,
   new_cost_nanousd: left.new_cost_nanousd + right.new_cost_nanousd,
   still_unpriced: left.still_unpriced + right.still_unpriced,
+  kept: left.kept + right.kept,
 })
 
 const nameOf = ({ provider, model }: ModelRepriced): string => JSON.stringify([provider, model])
@@ -68,10 +92,14 @@ export const add = (left: Repriced, right: Repriced): Repriced => {
     const known = models.get(nameOf(one))
     models.set(nameOf(one), known === undefined ? one : { ...one, ...sum(known, one) })
   }
-  return { ...sum(left, right), models: [...models.values()] }
+  return {
+    ...sum(left, right),
+    models: [...models.values()],
+    unknown: addReasons(left.unknown, right.unknown),
+  }
 }
 
-/** One call as repricing found it. `newNanoUsd` is null when it stays without a price. */
+/** One call as repricing found it. `newNanoUsd` is null when what it would cost is not known, for a reason. */
 export interface Judged {
   readonly model: string | null
   readonly provider: string | null
@@ -79,6 +107,7 @@ export interface Judged {
   readonly bears: boolean
   readonly oldNanoUsd: number | null
   readonly newNanoUsd: number | null
+  readonly reason?: string | undefined
 }
 
 const figuresOf = ({ bears, oldNanoUsd, newNanoUsd }: Judged): Figures => ({
@@ -86,21 +115,24 @@ const figuresOf = ({ bears, oldNanoUsd, newNanoUsd }: Judged): Figures => ({
   newly_priced: newNanoUsd !== null && oldNanoUsd === null ? 1 : 0,
   old_cost_nanousd: bears && newNanoUsd !== null ? (oldNanoUsd ?? 0) : 0,
   new_cost_nanousd: bears ? (newNanoUsd ?? 0) : 0,
-  still_unpriced: newNanoUsd === null ? 1 : 0,
+  still_unpriced: newNanoUsd === null && oldNanoUsd === null ? 1 : 0,
+  kept: newNanoUsd === null && oldNanoUsd !== null ? 1 : 0,
 })
 
 /** Calls as figures: those that change, and those that stay without a price. */
 export const counted = (calls: ReadonlyArray<Judged>): Repriced => {
   const models = new Map<string, ModelRepriced>()
   let total: Figures = NOTHING
+  let unknown: ReadonlyArray<Unknown> = []
   for (const call of calls) {
+    if (call.reason !== undefined) unknown = addReasons(unknown, [{ reason: call.reason, calls: 1 }])
     const figures = figuresOf(call)
     const one: ModelRepriced = { model: call.model, provider: call.provider, ...figures }
     const known = models.get(nameOf(one))
     models.set(nameOf(one), known === undefined ? one : { ...one, ...sum(known, figures) })
     total = sum(total, figures)
   }
-  return { ...total, models: [...models.values()] }
+  return { ...total, models: [...models.values()], unknown }
 }
 
 /** Where repricing stands between two steps: rows after `after`, up to `last`, under the number of the repricing once it has one. */

@@ -47,6 +47,20 @@ const descriptive = {
   parent_run_id: orNull(name),
 }
 
+/** What a row measured, as the API describes it. */
+const MetricsJson = JsonObject.annotations({
+  identifier: "MetricsJson",
+  description:
+    "What was measured. Of a call (job_type llm_call): input_tokens (cached ones included) and output_tokens, and where they are known cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens, finish_reason. Without a cost_status, api_cost_usd or cost_nanousd the server prices the call, by the model and provider of context_json",
+})
+
+/** What a row was about, as the API describes it. */
+const ContextJson = JsonObject.annotations({
+  identifier: "ContextJson",
+  description:
+    "What it was about. Of a call (job_type llm_call): model and provider, which decide its price and are read nowhere else; response_model, who answered; call_id, prompt_hash, trace_id, span_id, parent_span_id, temperature, max_tokens",
+})
+
 const progress = {
   end_time: orNull(Timestamp),
   items_discovered: orZero,
@@ -58,8 +72,8 @@ const progress = {
   output_summary: orNull(Schema.String),
   error_summary: orNull(Schema.String),
   error_details: orNull(Schema.String),
-  metrics_json: orNull(JsonObject),
-  context_json: orNull(JsonObject),
+  metrics_json: orNull(MetricsJson),
+  context_json: orNull(ContextJson),
 }
 
 const posting = {
@@ -97,8 +111,8 @@ export const RunPatch = Schema.Struct({
   output_summary: Schema.optional(Schema.NullOr(Schema.String)),
   error_summary: Schema.optional(Schema.NullOr(Schema.String)),
   error_details: Schema.optional(Schema.NullOr(Schema.String)),
-  metrics_json: Schema.optional(Schema.NullOr(JsonObject)),
-  context_json: Schema.optional(Schema.NullOr(JsonObject)),
+  metrics_json: Schema.optional(Schema.NullOr(MetricsJson)),
+  context_json: Schema.optional(Schema.NullOr(ContextJson)),
   git_commit_source: Schema.optional(Schema.NullOr(Schema.String)),
   git_commit_author: Schema.optional(Schema.NullOr(Schema.String)),
   git_commit_timestamp: Schema.optional(Schema.NullOr(Timestamp)),

@@ -72,6 +72,8 @@ export const Budgets = Schema.Struct({
   per_model: Schema.optional(Schema.Record({ key: Schema.NonEmptyString, value: Schema.NonNegative })),
   /** Percentages of a limit at which an alert is raised; 50, 80 and 100 when absent. */
   thresholds: Schema.optional(Schema.Array(percent)),
+  /** What becomes of calls of unknown price, which no limit in USD sees: made with a warning (when absent), or refused. */
+  unpriced: Schema.optional(Schema.Literal("allow", "refuse")),
 })
 export type Budgets = typeof Budgets.Type
 

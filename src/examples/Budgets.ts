@@ -27,7 +27,10 @@ const program = Effect.gen(function* () {
   return { written, stopped: null }
 }).pipe(Effect.withSpan("poems"))
 
-/** Fifteen cents a launch, and thirty a day of all programs together that use this runs folder. */
+/**
+ * Fifteen cents a launch, and thirty a day of all programs together that use this runs folder. The sandbox's money never counts: to
+ * see a stop without paying, add `maxCalls: 2`.
+ */
 const Limits = BudgetLedger.layerConfig({ maxCostUsd: 0.15, maxCostUsdPerDay: 0.3, perWorker: { Poet: 20 } })
 
 export const main = program.pipe(

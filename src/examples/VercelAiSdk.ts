@@ -8,13 +8,13 @@ const recording = RecordedRun.calls({ agent_name: "asker", job_type: "question" 
   Layer.provide(Runledger.layer({ name: "question" })),
 )
 
-/** Asks by the Vercel AI SDK, at once and as a stream. Its results tell their usage by themselves. */
-export const main = async (prompt: string): Promise<ReadonlyArray<string>> => {
+/** Asks by the Vercel AI SDK, at once and as a stream. For this SDK, an `ANTHROPIC_BASE_URL` ends with `/v1`. */
+export const main = (prompt: string): Promise<ReadonlyArray<string>> => {
   const calls = CallSpan.promises(recording)
   const asked = { model: "claude-sonnet-4-5", prompt, maxOutputTokens: 200 }
   const options = { ...asked, model: createAnthropic()(asked.model) }
   const call = { provider: "anthropic", model: asked.model, request: asked }
-  try {
+  return calls.run(async () => {
     const whole = await calls.record((abortSignal) => generateText({ ...options, abortSignal }), {
       ...call,
       finishReason: (result) => result.finishReason,
@@ -31,7 +31,5 @@ export const main = async (prompt: string): Promise<ReadonlyArray<string>> => {
       { ...call, stream: true, headers: (answer) => answer.headers, output: (answer) => answer.text },
     )
     return [whole.text, streamed.text]
-  } finally {
-    await calls.close()
-  }
+  })
 }

@@ -1,19 +1,17 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as LlmClientAnthropic from "../../layers/LlmClientAnthropic.js"
 import * as Runledger from "../../layers/Runledger.js"
 import { Llm, LlmSpan, RecordedRun } from "../index.js"
 
-/** One recorded call in plain async code. `dispose` ends the run and delivers what is not delivered yet. */
-export const main = async (question: string): Promise<string> => {
-  const runtime = ManagedRuntime.make(
-    RecordedRun.layer({ agent_name: "asker", job_type: "question" }).pipe(
-      Layer.provide([Runledger.layer({ name: "question" }), LlmClientAnthropic.layerConfig()]),
-    ),
-  )
-  try {
-    const answer = await runtime.runPromise(
+const recording = RecordedRun.layer({ agent_name: "asker", job_type: "question" }).pipe(
+  Layer.provide([Runledger.layer({ name: "question" }), LlmClientAnthropic.layerConfig()]),
+)
+
+/** One recorded call in plain async code. The run ends as the callback does, and is delivered before this resolves or rejects. */
+export const main = (question: string): Promise<string> =>
+  RecordedRun.promise(recording, async (run) => {
+    const answer = await run(
       Effect.flatMap(LlmSpan, (llm) =>
         llm.generate({
           model: "claude-sonnet-4-5",
@@ -24,7 +22,4 @@ export const main = async (question: string): Promise<string> => {
       ),
     )
     return Llm.text(answer)
-  } finally {
-    await runtime.dispose()
-  }
-}
+  })

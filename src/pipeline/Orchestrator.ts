@@ -174,6 +174,7 @@ const writeSections = (launch: Launch, built: FactsBuilder.Built, planned: Plann
     items_discovered: planned.plan.pages.length,
     items_succeeded: written.manifest.drafts.length - written.fellBack,
     items_failed: written.fellBack,
+    error_summary: written.shortfall,
     output_summary: `${counted(written.manifest.drafts.length, "page")}${written.fellBack > 0 ? `, ${written.fellBack} from the template` : ""}`,
   })).pipe(Effect.tap((written) => keep(launch, "written", written)))
 
@@ -265,6 +266,7 @@ const outcome = ({ status, written }: Staged) => ({
   items_discovered: written.manifest.drafts.length,
   items_succeeded: written.manifest.drafts.length - written.fellBack,
   items_failed: written.fellBack,
+  error_summary: written.shortfall,
   output_summary: `${written.manifest.drafts.length} pages`,
 })
 

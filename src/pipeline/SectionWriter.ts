@@ -32,6 +32,8 @@ export interface Written {
   readonly manifest: Draft.DraftManifest
   /** Pages that were to be written by the model and were not. */
   readonly fellBack: number
+  /** Why; null when none did. */
+  readonly shortfall: string | null
 }
 
 const SYSTEM = [
@@ -182,11 +184,11 @@ const inspected = (page: PagePlan.Page, given: Answer): Body => {
 
 const judged = (assignment: Assignment, given: Either.Either<Answer, LlmError | BudgetExceeded>): Body => {
   if (Either.isLeft(given)) {
-    return fromTemplate(assignment, [{ kind: "fallback", message: `Written from the template: ${given.left.message}` }])
+    return fromTemplate(assignment, [{ kind: "fallback", message: `${Draft.FROM_TEMPLATE}${given.left.message}` }])
   }
   const { markdown, finishReason, calls } = given.right
   if (finishReason === "error" || Draft.bodyOf(markdown) === "") {
-    const message = `Written from the template: the model ${finishReason === "error" ? "refused to write the page" : "gave an empty answer"}.`
+    const message = `${Draft.FROM_TEMPLATE}the model ${finishReason === "error" ? "refused to write the page" : "gave an empty answer"}.`
     return fromTemplate(assignment, [{ kind: "empty_answer", message }], calls)
   }
   return inspected(assignment.page, given.right)
@@ -265,5 +267,5 @@ export const run = (input: WriterInput) =>
     const manifest: Draft.DraftManifest = { product_slug: facts.product_slug, drafts }
     yield* Artifacts.writeJson("draft_manifest", Draft.DraftManifest, manifest, WORKER)
     const fellBack = Option.isNone(asking) ? 0 : drafts.filter((draft) => draft.generated_by === "template").length
-    return { manifest, fellBack } satisfies Written
+    return { manifest, fellBack, shortfall: fellBack === 0 ? null : Draft.shortfall(drafts) } satisfies Written
   })

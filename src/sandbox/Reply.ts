@@ -1,5 +1,5 @@
 import * as CanonicalJson from "../domain/CanonicalJson.js"
-import { SANDBOX_HEADER, SANDBOX_VERSION } from "../domain/SandboxHeader.js"
+import { SANDBOX_HEADER, SANDBOX_ID, SANDBOX_VERSION } from "../domain/SandboxHeader.js"
 import { type Answer, answer } from "./Answer.js"
 import * as Dialect from "./Dialect.js"
 import type { Fault } from "./Fault.js"
@@ -65,7 +65,7 @@ const streamed = (events: ReadonlyArray<string>, fault: Fault, asked: Asked): Re
 
 const answered = (request: MessagesRequest, given: Answer, fault: Fault, asked: Asked): Reply => {
   const { events, idPrefix, message } = asked.dialect
-  const id = `${idPrefix}${CanonicalJson.hash([request, given]).slice(0, 24)}`
+  const id = `${idPrefix}${SANDBOX_ID}${CanonicalJson.hash([request, given]).slice(0, 24)}`
   return request.stream === true
     ? streamed(events(id, request.model, given), fault, asked)
     : json(asked, 200, message(id, request.model, given))

@@ -84,6 +84,14 @@ const ROUTES: ReadonlyMap<string, Route> = new Map([
   ["/v1/chat/completions", chatRoute],
 ])
 
+/** What to mend where only the version is missing, or told twice: SDKs differ in whether their base URL has it. */
+const hint = (path = ""): string => {
+  const meant = `/v1${path.replace(/^(?:\/v1)+(?=\/)/, "")}`
+  if (!ROUTES.has(meant) || meant === path) return ""
+  const [verb, name] = path.startsWith("/v1/") ? ["remove", "without"] : ["add", "with"]
+  return `, ${meant} is: ${verb} /v1 at the end of the base URL of your SDK, which wants it ${name} the version`
+}
+
 /** The reply to a request of a conversation. */
 const converse = (
   request: HttpServerRequest.HttpServerRequest,
@@ -161,7 +169,10 @@ const application = (plans: FaultPlan.FaultPlans) => {
     const route = ROUTES.get(path ?? "")
     if (request.method !== "POST" || route === undefined) {
       const asked = { dialect: Dialect.messages, requestId }
-      return yield* send(request, Reply.error(asked, 404, `${request.method} ${path} is not in the sandbox`))
+      return yield* send(
+        request,
+        Reply.error(asked, 404, `${request.method} ${path} is not in the sandbox${hint(path)}`),
+      )
     }
     const fault = plans.next(header(request, SANDBOX_FAULT_HEADER))
     return Either.isLeft(fault)

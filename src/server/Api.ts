@@ -138,7 +138,12 @@ export const RunsGroup = HttpApiGroup.make("runs", { topLevel: true })
       .addError(invalid)
       .addSuccess(Created)
       .addSuccess(Duplicate)
-      .annotateContext(described("A known event_id changes nothing and answers 200.", "Record a run")),
+      .annotateContext(
+        described(
+          "A known event_id changes nothing and answers 200. A call by a model is a run with job_type llm_call, its model and provider in context_json and its tokens in metrics_json; the server prices it.",
+          "Record a run, or a call",
+        ),
+      ),
   )
   .add(
     HttpApiEndpoint.post("createRuns", "/api/v1/runs/batch")

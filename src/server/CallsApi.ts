@@ -15,7 +15,7 @@ export const listCalls = HttpApiEndpoint.get("listCalls", "/api/v1/calls")
     OpenApi.annotations({
       summary: "Calls that bear their own cost",
       description:
-        "All of them, newest first, one JSON object a line: what was called when, by whom, at which commit, its tokens and cost. A call that other calls ran inside of is left out, so that sums over these lines count nothing twice.",
+        "All of them (there is no limit, and unknown names in the query are ignored), newest first, one JSON object a line: what was called when, by whom, at which commit, its tokens and cost. A call that other calls ran inside of is left out, so that sums over these lines count nothing twice.",
     }),
   )
 
@@ -29,6 +29,6 @@ export const getStats = HttpApiEndpoint.get("getStats", "/api/v1/stats")
     OpenApi.annotations({
       summary: "What calls used and cost",
       description:
-        "Groups of calls by group_by (model when absent). Simulated money stands apart, unpriced calls are counted. Asked by or for a job_type, rows of that type count as calls too.",
+        "Groups of calls by group_by (model when absent: the one that was asked, also where a fallback answered). Simulated money stands apart, unpriced calls are counted. Asked by or for a job_type, rows of that type count as calls too.",
     }),
   )

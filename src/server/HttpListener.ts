@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse, STATUS_CODES } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { SAFE_HEADERS } from "./SecurityHeaders.js"
 
@@ -10,6 +11,8 @@ export interface Limits {
   readonly requestTimeout: number
   /** How often the two are looked at. */
   readonly checkEvery: number
+  /** How long a connection is kept without a request: longer than proxies keep theirs, so that it is not closed under one of them. */
+  readonly idleTimeout: number
   /** Of the request line and all headers together. */
   readonly headerBytes: number
 }
@@ -18,6 +21,7 @@ export const LIMITS: Limits = {
   headersTimeout: 20_000,
   requestTimeout: 120_000,
   checkEvery: 5_000,
+  idleTimeout: 75_000,
   headerBytes: 32 * 1024,
 }
 
@@ -52,6 +56,17 @@ const asText = ({ status, detail }: Refusal): string => {
 }
 
 /**
+ * Closes a connection that stood idle for too long. It is looked once more for what came while this process was held up: a request
+ * that stands in the socket would be lost with it, and its client could not tell whether it was taken.
+ */
+const closeIdle = (socket: Socket): void => {
+  const { bytesRead } = socket
+  setImmediate(() => {
+    if (socket.bytesRead === bytesRead) socket.destroy()
+  })
+}
+
+/**
  * A node server that is not yet listening. What is no request, too large or too slow is answered as every other refusal is
  * (`{"detail": …}` with the safety headers) and its connection closed.
  */
@@ -60,14 +75,18 @@ export const create = (limits: Limits = LIMITS): Server => {
     headersTimeout: limits.headersTimeout,
     requestTimeout: limits.requestTimeout,
     connectionsCheckingInterval: limits.checkEvery,
+    keepAliveTimeout: limits.idleTimeout,
     maxHeaderSize: limits.headerBytes,
     requireHostHeader: false,
   })
   const answering = new WeakMap<Duplex, ServerResponse>()
   http.on("request", (request, response) => {
     answering.set(request.socket, response)
-    response.once("close", () => answering.delete(request.socket))
+    response.once("close", () => {
+      if (answering.get(request.socket) === response) answering.delete(request.socket)
+    })
   })
+  http.on("timeout", closeIdle)
   http.on("checkExpectation", (_request, response) => {
     const body = JSON.stringify({ detail: "No Expect but 100-continue can be met." })
     response.writeHead(417, { ...SAFE_HEADERS, "content-type": "application/json", connection: "close" }).end(body)

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { livePrices } from "../../services/LivePrices.js"
 import type { RunStoreService } from "../../services/RunStore.js"
+import * as CanonicalJson from "../domain/CanonicalJson.js"
 import { tablesOf } from "../domain/PriceTableNames.js"
 import { add, type RepriceFilter, type UndoStep } from "../domain/Repricing.js"
 import { fromMillis, parseMillis } from "../domain/Timestamp.js"
@@ -44,7 +45,7 @@ const filterOf = (request: RepriceRequest) =>
     } satisfies RepriceFilter
   })
 
-/** The request goes on with the prices of its first step: only that one reads them anew. */
+/** Only the first request of a repricing reads the price file anew; that the others go on at its prices is checked. */
 const pricesFor = ({ place }: RepriceRequest) =>
   Effect.flatMap(livePrices, ({ reload, unsafeCurrent }) =>
     place === undefined
@@ -52,18 +53,44 @@ const pricesFor = ({ place }: RepriceRequest) =>
       : Effect.sync(unsafeCurrent),
   )
 
+/** Whoever goes on does so under the number of an unfinished repricing of the same calls at the same prices, or not at all. */
+const checkPlace = (
+  { repricing }: RunStoreService,
+  { dry_run, place }: RepriceRequest,
+  filter: RepriceFilter,
+  priceTables: string,
+) => {
+  const id = place?.repricing_id ?? null
+  if (dry_run || id === null) return Effect.void
+  return Effect.flatMap(repricing.history, (all) => {
+    const begun = all.find((one) => one.id === id)
+    const isSame =
+      begun?.finished_at === null &&
+      begun.price_tables === priceTables &&
+      CanonicalJson.stringify(begun.filter) === CanonicalJson.stringify(filter)
+    return isSame
+      ? Effect.void
+      : new Refused({
+          status: 400,
+          detail: `There is no unfinished repricing ${id} of these calls at the prices that are in force now. What it changed by now stands; ask again without a place.`,
+        })
+  })
+}
+
 /** Prices calls anew as the current request's body asks for, for some seconds. */
-export const reprice = ({ repricing }: RunStoreService) =>
+export const reprice = (store: RunStoreService) =>
   Effect.gen(function* () {
     const request = yield* decodeReprice(yield* RequestBody.json(MAX_BODY_BYTES))
     const filter = yield* filterOf(request)
     const book = yield* pricesFor(request)
+    const priceTables = tablesOf(book)
+    yield* checkPlace(store, request, filter, priceTables)
     const until = (yield* Clock.currentTimeMillis) + WORK_MILLIS
     const step = (place: RepriceRequest["place"]) =>
-      repricing.reprice({
+      store.repricing.reprice({
         filter,
         priceOf: book.unsafePriceOf,
-        priceTables: tablesOf(book),
+        priceTables,
         dryRun: request.dry_run,
         place,
       })

@@ -61,11 +61,10 @@ const estimate = (request: LlmRequest, given: boolean | undefined): Effect.Effec
     }
     const isFree = given ?? FREE.has(provider)
     const price = Option.flatMap(prices, (book) => book.unsafePriceOf(provider, model, atMillis))
-    const nanoUsd = Option.match(isFree ? Option.none() : price, {
-      onNone: () => 0,
-      onSome: (at) => Cost.price(usage, at).nanoUsd ?? 0,
-    })
-    return { calls: 1, tokens: Usage.totalTokens(usage), nanoUsd, isFree }
+    const known = Option.flatMap(price, (at) => Option.fromNullable(Cost.price(usage, at).nanoUsd))
+    const nanoUsd = isFree ? 0 : Option.getOrElse(known, () => 0)
+    const unpricedCalls = isFree || Option.isSome(known) ? 0 : 1
+    return { calls: 1, tokens: Usage.totalTokens(usage), nanoUsd, unpricedCalls, isFree }
   })
 
 /** What a failed call cost for sure. */
@@ -92,9 +91,15 @@ const nothingKnown = ({ isFree }: Spending): Spending => ({ calls: 1, tokens: 0,
 /** An answer as far as a budget looks at it. */
 export type Bought = Pick<RecordedCall, "usage" | "cost">
 
+/** An answer costs something, also where it tells no usage; a failure that tells none may have cost nothing. */
+const spentOn = ({ cost, usage }: Bought): Spending => ({
+  ...spendingOf(usage, cost),
+  unpricedCalls: cost.status === "unpriced" ? 1 : 0,
+})
+
 /** What an ended call used. */
 const usedBy = <E>(exit: Exit.Exit<Bought, E>, model: string, aside: Spending): Effect.Effect<Spending> => {
-  if (Exit.isSuccess(exit)) return Effect.succeed(spendingOf(exit.value.usage, exit.value.cost))
+  if (Exit.isSuccess(exit)) return Effect.succeed(spentOn(exit.value))
   const failure = Option.filter(Cause.failureOption(exit.cause), (error) => error instanceof LlmError)
   return Option.match(failure, {
     onNone: () => Effect.succeed(nothingKnown(aside)),
@@ -102,11 +107,18 @@ const usedBy = <E>(exit: Exit.Exit<Bought, E>, model: string, aside: Spending): 
   })
 }
 
+/** Where one call crosses several thresholds of a limit, the highest says it all to a person. */
+const isHighest = (alert: BudgetAlert, alerts: ReadonlyArray<BudgetAlert>): boolean =>
+  !alerts.some(
+    ({ scope, thresholdPercent, window }) =>
+      scope === alert.scope && window === alert.window && thresholdPercent > alert.thresholdPercent,
+  )
+
 const raise = (alerts: ReadonlyArray<BudgetAlert>): Effect.Effect<void, never, Recorder> =>
   Effect.gen(function* () {
     const recorder = yield* Recorder
     for (const alert of alerts) {
-      yield* Effect.logWarning(alert.message)
+      if (isHighest(alert, alerts)) yield* Effect.logWarning(alert.message)
       yield* recorder.record({
         type: "BUDGET_ALERT",
         payload: {
@@ -182,7 +194,7 @@ const note = (streamed: Streamed, chunk: LlmChunk<RecordedCall>): void => {
   }
 }
 
-/** Of a stream that its reader left early: what had been billed for sure. */
+/** Of a stream that its reader left early: what had been billed for sure, by attempts that failed before it too. */
 const usedByStream = ({ ended, started, usage }: Streamed, model: string, aside: Spending): Effect.Effect<Spending> => {
   if (ended !== undefined) return usedBy(ended, model, aside)
   if (started === undefined) return Effect.succeed(nothingKnown(aside))
@@ -190,7 +202,13 @@ const usedByStream = ({ ended, started, usage }: Streamed, model: string, aside:
     const by = { ...whom, provider: started.provider ?? whom.provider }
     return Option.match(prices, {
       onNone: () => spendingOf(usage, Cost.unpriced),
-      onSome: (book) => spendingOf(usage, CallCost.costOf(by, usage, started.source, started.model, book)),
+      onSome: (book) => {
+        const cost = CallCost.costOf(by, usage, started.source, started.model, book)
+        const { used } = CallCost.ofAttempts(whom, started.attempts, started.source, book)
+        return used === undefined
+          ? spendingOf(usage, cost)
+          : spendingOf(Usage.add(usage, used.usage), Cost.together(cost, used.cost))
+      },
     })
   })
 }

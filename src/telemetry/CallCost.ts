@@ -49,22 +49,6 @@ export const costOf = (
   })
 }
 
-const isFree = ({ status }: Cost.Cost): boolean => status === "simulated" || status === "replayed"
-
-/**
- * Two parts of one call's cost together. Real money stands alone beside simulated or replayed, and a sum with an unknown part is
- * unknown. The price named is that of the first.
- */
-export const together = (first: Cost.Cost, second: Cost.Cost): Cost.Cost => {
-  if (isFree(first) !== isFree(second)) return isFree(first) ? second : first
-  if (first.nanoUsd === null || second.nanoUsd === null) return first.nanoUsd === null ? first : second
-  const breakdown =
-    first.breakdown === null || second.breakdown === null
-      ? (first.breakdown ?? second.breakdown)
-      : Cost.addBreakdowns(first.breakdown, second.breakdown)
-  return { ...first, nanoUsd: first.nanoUsd + second.nanoUsd, breakdown }
-}
-
 /** What was used, and what it cost. */
 export interface Used {
   readonly usage: Usage.Usage
@@ -100,7 +84,9 @@ export const ofAttempts = (
     priced ??= [...attempts]
     priced[index] = { ...attempt, cost_nanousd: cost.nanoUsd, cost_status: cost.status }
     used =
-      used === undefined ? { usage, cost } : { usage: Usage.add(used.usage, usage), cost: together(used.cost, cost) }
+      used === undefined
+        ? { usage, cost }
+        : { usage: Usage.add(used.usage, usage), cost: Cost.together(used.cost, cost) }
   }
   return { attempts: priced ?? attempts, used }
 }

@@ -10,6 +10,7 @@ import * as Timestamp from "../domain/Timestamp.js"
 import * as Usage from "../domain/Usage.js"
 import * as CallCost from "./CallCost.js"
 import { type Given, type Reading, UNSEEN } from "./CallReading.js"
+import { costFields, reasonOf } from "./LlmCallEvents.js"
 
 /** A call by some other SDK, between its start and its end. */
 export interface SomeCall {
@@ -32,7 +33,13 @@ export interface SomeCall {
 /** How it ended. Latency is monotonic milliseconds; times are epoch milliseconds. */
 export type SomeEnd = { readonly latencyMs: number; readonly atMillis: number } & (
   | { readonly _tag: "Finished"; readonly reading: Reading; readonly cost: Cost.Cost }
-  | { readonly _tag: "Failed"; readonly failure: Failure; readonly error: unknown }
+  | {
+      readonly _tag: "Failed"
+      readonly failure: Failure
+      readonly error: unknown
+      /** What the error says was used all the same; absent when it says nothing. */
+      readonly used: CallCost.Used | undefined
+    }
 )
 
 const promptHash = ({ request }: SomeCall): string | null =>
@@ -57,7 +64,12 @@ export const started = (call: SomeCall): EventBody => ({
 })
 
 /** What an answer cost. A usage that makes no sense is unpriced. */
-export const costOf = (call: SomeCall, reading: Reading, atMillis: number, prices: PriceBookService): Cost.Cost => {
+export const costOf = (
+  call: SomeCall,
+  reading: Pick<Reading, "usage" | "source" | "responseModel">,
+  atMillis: number,
+  prices: PriceBookService,
+): Cost.Cost => {
   const { provider, model } = call
   try {
     return CallCost.costOf({ provider, model, atMillis }, reading.usage, reading.source, reading.responseModel, prices)
@@ -90,6 +102,7 @@ const finished = (call: SomeCall, end: Extract<SomeEnd, { _tag: "Finished" }>): 
       stop_reason: reading.stopReason,
       token_usage: Usage.toWire(reading.usage),
       usage_source: reading.usage.source,
+      ...reasonOf(cost),
       ...(provider === call.provider ? {} : { provider }),
     },
   }
@@ -117,7 +130,7 @@ const heard = <B>(say: () => B, fallback: B): B => {
 }
 
 const failed = (call: SomeCall, end: Extract<SomeEnd, { _tag: "Failed" }>): EventBody => {
-  const { error, failure, latencyMs } = end
+  const { error, failure, latencyMs, used } = end
   const status = heard(() => statusOf(error), null)
   return {
     type: "LLM_CALL_FAILED",
@@ -129,6 +142,7 @@ const failed = (call: SomeCall, end: Extract<SomeEnd, { _tag: "Failed" }>): Even
       retryable: heard(() => isRetryable(error), false),
       ...(failure.details === undefined ? {} : { error_details: failure.details }),
       ...(status === null ? {} : { http_status: status }),
+      ...(used === undefined ? {} : { token_usage: Usage.toWire(used.usage), ...costFields(used.cost, used.usage) }),
     },
   }
 }

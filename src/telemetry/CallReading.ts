@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "../domain/CanonicalJson.js"
-import type { AnswerSource } from "../domain/Llm.js"
-import { SANDBOX_HEADER } from "../domain/SandboxHeader.js"
+import { AnswerSource, LlmError } from "../domain/Llm.js"
+import { isSandboxId, SANDBOX_HEADER } from "../domain/SandboxHeader.js"
 import * as Usage from "../domain/Usage.js"
 import type * as Warnings from "./Warnings.js"
 
@@ -20,6 +20,11 @@ export interface Extractors<A> {
   readonly responseModel?: ((answer: A) => unknown) | undefined
   /** The response's headers, a `Headers` or a record: they name the request, and tell the sandbox from a provider. */
   readonly headers?: ((answer: A) => unknown) | undefined
+  /**
+   * Whether a provider gave the answer, whose tokens are bought, or the `sandbox` or a `replay` did, which cost nothing. Told by the
+   * headers or the answer's own id when absent; where neither shows the sandbox, the answer counts as bought.
+   */
+  readonly source?: AnswerSource | ((answer: A) => unknown) | undefined
   /** What is kept of the answer, and hashed. Nothing when absent. */
   readonly output?: ((answer: A) => unknown) | undefined
 }
@@ -95,7 +100,43 @@ const headerOf = (headers: unknown, name: string): string | null => {
   return typeof found === "string" ? found : null
 }
 
+/** Of data only: a getter of somebody else's may do more than get, and a proxy may throw. */
+const dataOf = (value: unknown, name: string): unknown => {
+  try {
+    return isRecord(value) ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The ids that an answer bears by itself: that of a raw response, or of a part that tells of the response. */
+const idsOf = (answer: unknown): ReadonlyArray<unknown> => {
+  const content = dataOf(answer, "content")
+  const parts: ReadonlyArray<unknown> = Array.isArray(content) ? content : []
+  const told = parts.filter((part) => dataOf(part, "type") === "response-metadata").map((part) => dataOf(part, "id"))
+  return [dataOf(answer, "id"), ...told.map((id) => (Option.isOption(id) ? Option.getOrUndefined(id) : id))]
+}
+
+const isSource = Schema.is(AnswerSource)
+
+const sourceOf = (told: unknown, headers: unknown, answer: unknown): AnswerSource => {
+  if (isSource(told)) return told
+  const isSandbox =
+    headerOf(headers, SANDBOX_HEADER) !== null || idsOf(answer).some((id) => typeof id === "string" && isSandboxId(id))
+  return isSandbox ? "sandbox" : "provider"
+}
+
 const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null)
+
+/** What a call that failed used for sure, by the usage that its error bears; none when it bears none. Never throws. */
+export const ofError = (error: unknown): Pick<Reading, "usage" | "source"> => {
+  const told = dataOf(error, "usage")
+  const source = dataOf(error, "source")
+  return {
+    usage: isUsage(told) ? told : Usage.fromUnknown(told),
+    source: error instanceof LlmError && isSource(source) ? source : "provider",
+  }
+}
 
 /**
  * Reads an answer. Never fails and never throws: what an extractor throws, or what makes no sense, is a log warning, and the
@@ -110,19 +151,29 @@ export const read = <A>(extractors: Extractors<A>, answer: A, warnings: Warnings
             warnings.optional(`${what} of a call could not be read`, extracted(extract, answer)),
             Option.getOrUndefined,
           )
-    const { usage } = extractors
+    const { finishReason, responseModel, source, usage } = extractors
     const counted = Effect.flatMap(usage === undefined ? Effect.succeed(answer) : extracted(usage, answer), (value) =>
       usageOf(value, usage !== undefined),
     )
-    const used = yield* warnings.optional("The usage of a call could not be read", counted)
-    const headers = yield* optional("The headers", extractors.headers)
-    const output = yield* optional("The output", extractors.output)
+    // Together, so that promises that never settle are waited for once.
+    const told = yield* Effect.all(
+      {
+        used: warnings.optional("The usage of a call could not be read", counted),
+        headers: optional("The headers", extractors.headers),
+        output: optional("The output", extractors.output),
+        end: optional("The end", finishReason),
+        model: optional("The model", responseModel),
+        source: typeof source === "function" ? optional("The source", source) : Effect.succeed(source),
+      },
+      { concurrency: "unbounded" },
+    )
+    const { headers, output } = told
     return {
-      usage: Option.getOrElse(used, () => Usage.none),
-      stopReason: text(yield* optional("The end", extractors.finishReason)),
-      responseModel: text(yield* optional("The model", extractors.responseModel)),
+      usage: Option.getOrElse(told.used, () => Usage.none),
+      stopReason: text(told.end),
+      responseModel: text(told.model),
       requestId: headerOf(headers, "request-id") ?? headerOf(headers, "x-request-id"),
-      source: headerOf(headers, SANDBOX_HEADER) === null ? "provider" : "sandbox",
+      source: sourceOf(told.source, headers, answer),
       output:
         output === undefined
           ? Option.none()

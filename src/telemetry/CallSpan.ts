@@ -4,16 +4,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
 import { CurrentRun } from "../../services/CurrentRun.js"
 import { EvidenceStore } from "../../services/EvidenceStore.js"
 import { IdGenerator } from "../../services/IdGenerator.js"
 import { PriceBook } from "../../services/PriceBook.js"
+import * as Endpoint from "../domain/Endpoint.js"
 import * as ErrorText from "../domain/ErrorText.js"
 import * as CallEvents from "./CallEvents.js"
 import * as CallReading from "./CallReading.js"
+import * as PromiseRun from "./PromiseRun.js"
 import { Recorder } from "./Recorder.js"
 import * as SpanIds from "./SpanIds.js"
 import * as Warnings from "./Warnings.js"
@@ -29,7 +30,7 @@ export interface Options<A> extends CallReading.Extractors<A> {
   readonly worker?: string | undefined
   /** The row's agent name; `launch.llm.<call_id>` when absent. */
   readonly agentName?: string | undefined
-  /** Where requests go, without credentials. */
+  /** Where requests go; credentials and query are not recorded. */
   readonly baseUrl?: string | undefined
   readonly stream?: boolean | undefined
   /**
@@ -58,8 +59,8 @@ export class CallSpan extends Context.Tag("runledger/telemetry/CallSpan")<CallSp
 const UNRECORDED = "A call could not be recorded"
 const END_UNRECORDED = "The end of a call could not be recorded"
 
-/** What a promise rejected with, rather than what it was wrapped in. */
-const thrown = (error: unknown): unknown => (Cause.isUnknownException(error) ? error.error : error)
+const addressOf = (baseUrl: string | undefined): string | null =>
+  baseUrl === undefined || baseUrl === "" ? null : Endpoint.shown(baseUrl)
 
 interface Opened {
   readonly call: CallEvents.SomeCall
@@ -92,7 +93,7 @@ const make = Effect.gen(function* () {
       const above = SpanIds.ofSpan(parent) ?? ofRun
       const call: CallEvents.SomeCall = {
         ...{ provider: options.provider, model: options.model, worker: options.worker, agentName: options.agentName },
-        ...{ callId, request, runId: run.runId, baseUrl: options.baseUrl ?? null, stream: options.stream === true },
+        ...{ callId, request, runId: run.runId, baseUrl: addressOf(options.baseUrl), stream: options.stream === true },
         eventId: ids.unsafeEventId(yield* Clock.currentTimeMillis),
         span: { trace_id: above.trace_id, span_id: ids.unsafeSpanId(), parent_span_id: above.span_id },
         evidencePath: Option.isSome(request) ? (store?.pathOf(callId) ?? null) : null,
@@ -106,14 +107,20 @@ const make = Effect.gen(function* () {
       const nanos = (yield* Clock.currentTimeNanos) - startedNanos
       const latencyMs = Math.max(0, Math.round(Number(nanos) / 1e3) / 1e3)
       const atMillis = yield* Clock.currentTimeMillis
+      const begunMillis = atMillis - latencyMs
       if (Exit.isFailure(exit)) {
-        const cause = Cause.map(exit.cause, thrown)
+        const cause = Cause.map(exit.cause, PromiseRun.thrown)
         const error = Option.getOrUndefined(Cause.failureOption(cause))
         const failure = ErrorText.ofCause(cause)
-        return { _tag: "Failed", latencyMs, atMillis, failure, error } satisfies CallEvents.SomeEnd
+        const told = CallReading.ofError(error)
+        const used =
+          told.usage.source === "none"
+            ? undefined
+            : { ...told, cost: CallEvents.costOf(call, { ...told, responseModel: null }, begunMillis, prices) }
+        return { _tag: "Failed", latencyMs, atMillis, failure, error, used } satisfies CallEvents.SomeEnd
       }
       const reading = yield* CallReading.read(options, exit.value, warnings)
-      const cost = CallEvents.costOf(call, reading, atMillis, prices)
+      const cost = CallEvents.costOf(call, reading, begunMillis, prices)
       return { _tag: "Finished", latencyMs, atMillis, reading, cost } satisfies CallEvents.SomeEnd
     })
 
@@ -190,8 +197,16 @@ export function record<A, E, R>(
 export interface Promises {
   /** Makes a call and records it. Resolves and rejects as the call does; `signal` interrupts it. */
   readonly record: <A>(call: Thunk<A>, options: Options<NoInfer<A>>, signal?: AbortSignal) => Promise<A>
-  /** Ends the run, and delivers what is not delivered yet. */
-  readonly close: () => Promise<void>
+  /**
+   * Runs the whole program in the run, opens the run before it and ends it as the program does: as failed, with the reason, when it
+   * rejects. Then delivers what is not delivered yet. Resolves and rejects as the program does.
+   */
+  readonly run: <A>(program: () => PromiseLike<A>) => Promise<A>
+  /**
+   * The same by hand: ends the run, as failed when there is an error to give, and delivers what is not delivered yet. A run that
+   * is closed without one counts as a success, whatever became of its calls.
+   */
+  readonly close: (error?: unknown) => Promise<void>
 }
 
 const NOWHERE = { runId: "unrecorded", trace: Option.none() }
@@ -202,11 +217,11 @@ export const unrecorded: CallSpanService = {
 }
 
 /**
- * Records from plain async code, in a run that is opened by its first call: give it `RecordedRun.calls` over `Runledger.layer`,
- * and close it in a `finally`. A layer that cannot be built is a log warning, and calls are made without it.
+ * Records from plain async code: give it `RecordedRun.calls` over `Runledger.layer`, and put the program into `run`; or `close`
+ * by hand the run that its first call opens. A layer that cannot be built is a log warning, and calls are made without it.
  */
 export const promises = <E>(recording: Layer.Layer<CallSpan, E>): Promises => {
-  const runtime = ManagedRuntime.make(
+  const run = PromiseRun.make(
     Layer.catchAllCause(recording, (cause) =>
       Layer.effect(
         CallSpan,
@@ -215,11 +230,8 @@ export const promises = <E>(recording: Layer.Layer<CallSpan, E>): Promises => {
     ),
   )
   return {
-    record: async (call, options, signal) => {
-      const exit = await runtime.runPromiseExit(record(call, options), signal === undefined ? {} : { signal })
-      if (Exit.isSuccess(exit)) return exit.value
-      throw thrown(Cause.squash(exit.cause))
-    },
-    close: () => runtime.dispose(),
+    record: async (call, options, signal) => PromiseRun.settled(await run.exitOf(record(call, options), signal)),
+    run: (program) => PromiseRun.around(run, program),
+    close: (error) => run.close(error === undefined ? Exit.void : PromiseRun.rejected(error)),
   }
 }

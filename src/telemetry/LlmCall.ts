@@ -77,10 +77,11 @@ export const modelLatencyMs = (attempts: ReadonlyArray<Attempt>): number | undef
   return Math.round(attempts.reduce((sum, { duration_ms }) => sum + duration_ms, 0) * 1e3) / 1e3
 }
 
+/** The price is that of the call's beginning, as it is where a server or a repricing prices it. */
 const asked = (call: LlmCall, provider = call.provider): CallCost.Asked => ({
   provider,
   model: call.request.model,
-  atMillis: call.clock.unsafeCurrentTimeMillis(),
+  atMillis: call.clock.unsafeCurrentTimeMillis() - latencyMs(call),
 })
 
 const priced = (call: LlmCall, response: LlmResponse, latencyMs: number, prices: PriceBookService): Answer => {
@@ -91,7 +92,7 @@ const priced = (call: LlmCall, response: LlmResponse, latencyMs: number, prices:
     response,
     latencyMs,
     modelLatencyMs: modelLatencyMs(told),
-    cost: used === undefined ? cost : CallCost.together(cost, used.cost),
+    cost: used === undefined ? cost : Cost.together(cost, used.cost),
     usage: used === undefined ? usage : Usage.add(usage, used.usage),
     attempts,
   }
@@ -119,14 +120,14 @@ interface Told {
 /** The costs of all attempts; of a failure that tells a usage and no attempt with one, those of that usage. */
 const toldBy = (
   call: LlmCall,
-  failed: Pick<LlmResponse, "attempts" | "source" | "usage">,
+  failed: Pick<LlmResponse, "attempts" | "provider" | "source" | "usage">,
   model: string | null,
   prices: PriceBookService,
 ): Told => {
-  const { source, usage } = failed
+  const { provider, source, usage } = failed
   const { attempts, used } = CallCost.ofAttempts(asked(call), failed.attempts, source, prices)
   if (used !== undefined || usage.source === "none") return { attempts, used }
-  return { attempts, used: { usage, cost: CallCost.costOf(asked(call), usage, source, model, prices) } }
+  return { attempts, used: { usage, cost: CallCost.costOf(asked(call, provider), usage, source, model, prices) } }
 }
 
 const toldAtEnd = (
@@ -140,16 +141,22 @@ const toldAtEnd = (
   return partial === undefined ? { attempts: undefined, used: undefined } : toldBy(call, partial, partial.model, prices)
 }
 
-/** Reads off the exit how the call ended. A stream has ended well when its last chunk was given, whatever its reader does then. */
+/**
+ * Reads off the exit how the call ended. A stream has ended well when its last chunk was given, whatever its reader does then; and
+ * only what the client itself failed with is the call's: an error of its reader may be that of another call.
+ */
 export const end = (call: LlmCall, exit: AnyExit, prices: PriceBookService): End => {
   const { answer, stream } = call
   if (answer !== undefined && (Exit.isSuccess(exit) || stream !== undefined)) return { _tag: "Finished", answer }
-  const cause = Exit.isSuccess(exit) ? Causes.empty : exit.cause
-  const error = errorOf(cause)
+  const cause = stream !== undefined ? stream.broken : Exit.isSuccess(exit) ? Causes.empty : exit.cause
+  const error = cause && errorOf(cause)
   const partial = stream && StreamedAnswer.unfinished(stream, call.clock.unsafeCurrentTimeNanos())
   return {
     _tag: "Failed",
-    failure: stream !== undefined && Exit.isSuccess(exit) ? StreamedAnswer.left(stream) : ErrorText.ofCause(cause),
+    failure:
+      cause === undefined && stream !== undefined
+        ? StreamedAnswer.left(stream, exit)
+        : ErrorText.ofCause(cause ?? Causes.empty),
     error,
     latencyMs: latencyMs(call),
     partial,

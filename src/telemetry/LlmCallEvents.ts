@@ -2,26 +2,27 @@ import * as CanonicalJson from "../domain/CanonicalJson.js"
 import * as Cost from "../domain/Cost.js"
 import type { EventBody, LlmCallFailed, LlmCallFinished, LlmCallStarted } from "../domain/Event.js"
 import type { Capture, Evidence } from "../domain/Evidence.js"
-import {
-  type AnswerSource,
-  type Attempt,
-  type LlmError,
-  type LlmResponse,
-  outputHash,
-  toolCalls,
-} from "../domain/Llm.js"
+import { type Attempt, type LlmError, type LlmResponse, outputHash, toolCalls } from "../domain/Llm.js"
 import * as Timestamp from "../domain/Timestamp.js"
 import * as Usage from "../domain/Usage.js"
 import { type Answer, type End, type LlmCall, modelLatencyMs } from "./LlmCall.js"
 
-/** Who answered, where that is another than the call names: the sandbox, evidence, or a fallback. */
-const answeredBy = (
-  call: LlmCall,
-  source: AnswerSource | undefined,
-  provider?: string | undefined,
-): { readonly provider?: string } => {
-  const who = source === undefined || source === "provider" ? provider : source
-  return who === undefined || who === call.provider ? {} : { provider: who }
+interface Whose {
+  readonly provider?: string
+  readonly provider_base_url?: string | null
+}
+
+const AS_ASKED: Whose = {}
+
+/** Who answered, and where, when that is another than the call names: the sandbox, evidence, or a fallback. */
+const answeredBy = (call: LlmCall, answer: Pick<LlmResponse, "baseUrl" | "provider" | "source"> | undefined): Whose => {
+  if (answer === undefined) return AS_ASKED
+  const { baseUrl, source } = answer
+  const who = source === "provider" ? answer.provider : source
+  const isOther = who !== undefined && who !== call.provider
+  const isElsewhere = baseUrl !== undefined && baseUrl !== call.baseUrl
+  if (!isOther && !isElsewhere) return AS_ASKED
+  return { ...(isOther ? { provider: who } : {}), ...(isElsewhere ? { provider_base_url: baseUrl } : {}) }
 }
 
 const firstToken = ({ startedAt, stream }: LlmCall): { readonly time_to_first_token_ms?: number } =>
@@ -29,10 +30,12 @@ const firstToken = ({ startedAt, stream }: LlmCall): { readonly time_to_first_to
     ? {}
     : { time_to_first_token_ms: Math.max(0, Math.round(Number(stream.firstTokenAt - startedAt) / 1e3) / 1e3) }
 
-const reasonOf = ({ reason }: Cost.Cost): { readonly unpriced_reason?: string } =>
+/** Why a call is unpriced, where its cost says so. */
+export const reasonOf = ({ reason }: Cost.Cost): { readonly unpriced_reason?: string } =>
   reason === undefined ? {} : { unpriced_reason: reason }
 
-const costFields = (cost: Cost.Cost, usage: Usage.Usage) => ({
+/** What a usage cost, as an event tells it. */
+export const costFields = (cost: Cost.Cost, usage: Usage.Usage) => ({
   ...reasonOf(cost),
   api_cost_usd: cost.nanoUsd === null ? null : Cost.toUsd(cost.nanoUsd),
   cost_breakdown: cost.breakdown,
@@ -107,10 +110,10 @@ const answered = (
 
 const finished = (call: LlmCall, answer: Answer): LlmCallFinished => {
   const payload = answered(call, answer)
-  const { provider } = answeredBy(call, answer.response.source, answer.response.provider)
+  const whose = answeredBy(call, answer.response)
   const { cost } = answer
-  if (provider === undefined && call.stream === undefined && cost.reason === undefined) return payload
-  return { ...payload, ...firstToken(call), ...reasonOf(cost), ...(provider === undefined ? {} : { provider }) }
+  if (whose === AS_ASKED && call.stream === undefined && cost.reason === undefined) return payload
+  return { ...payload, ...firstToken(call), ...reasonOf(cost), ...whose }
 }
 
 const modelLatency = (attempts: ReadonlyArray<Attempt>): { readonly model_latency_ms?: number } => {
@@ -123,6 +126,10 @@ const requestOf = (error: LlmError | undefined, partial: LlmResponse | undefined
   if (partial === undefined) return {}
   return { request_id: partial.requestId, ...(partial.model === null ? {} : { response_model: partial.model }) }
 }
+
+/** Whose the failure is: of the client's own error, of what had come of a stream, or of an answer that was cut off after it. */
+const lastAsked = (call: LlmCall, error: LlmError | undefined, partial: LlmResponse | undefined): Whose =>
+  answeredBy(call, error ?? partial ?? call.answer?.response)
 
 const failed = (
   call: LlmCall,
@@ -137,7 +144,7 @@ const failed = (
   ...requestOf(error, partial),
   ...(attempts === undefined ? {} : { attempts, ...modelLatency(attempts) }),
   ...firstToken(call),
-  ...answeredBy(call, error?.source ?? partial?.source ?? call.answer?.response.source, partial?.provider),
+  ...lastAsked(call, error, partial),
   ...(used === undefined ? {} : { token_usage: Usage.toWire(used.usage), ...costFields(used.cost, used.usage) }),
 })
 
@@ -147,10 +154,11 @@ export const ended = (call: LlmCall, end: End): EventBody =>
     ? { type: "LLM_CALL_FINISHED", payload: finished(call, end.answer) }
     : { type: "LLM_CALL_FAILED", payload: failed(call, end) }
 
+const whoseOf = (call: LlmCall, end: End): Whose =>
+  end._tag === "Failed" ? lastAsked(call, end.error, end.partial) : answeredBy(call, end.answer.response)
+
 /** What is kept of the call. */
 export const evidence = (call: LlmCall, end: End, capture: Capture): Evidence => {
-  const answer = end._tag === "Finished" ? end.answer.response : end.partial
-  const source = answer?.source ?? (end._tag === "Failed" ? end.error?.source : undefined)
   const common = {
     call_id: call.callId,
     run_id: call.runId,
@@ -158,7 +166,7 @@ export const evidence = (call: LlmCall, end: End, capture: Capture): Evidence =>
     event_id: call.eventId,
     prompt_hash: call.promptHash,
     model: call.request.model,
-    provider: answeredBy(call, source, answer?.provider).provider ?? call.provider,
+    provider: whoseOf(call, end).provider ?? call.provider,
     temperature: call.request.temperature,
     timestamp: Timestamp.fromMillis(call.clock.unsafeCurrentTimeMillis()),
     capture,

@@ -1,7 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { constVoid } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -17,7 +16,7 @@ import type { EventBody } from "../domain/Event.js"
 import { GENESIS_HASH } from "../domain/Ids.js"
 import { type LlmError, type LlmRequest, type LlmResponse, promptHash } from "../domain/Llm.js"
 import type { LlmChunk } from "../domain/LlmChunk.js"
-import * as CallScope from "./CallScope.js"
+import * as CallBracket from "./CallBracket.js"
 import * as LlmCall from "./LlmCall.js"
 import * as LlmCallEvents from "./LlmCallEvents.js"
 import { type AnyFiber, Recorder, type RecorderService } from "./Recorder.js"
@@ -60,7 +59,7 @@ export interface LlmSpanService {
   /**
    * The same for an answer in pieces: one call a run of the stream, from its first pull until its scope closes. The reader gets
    * the very chunks and errors that the client gives, but that the response of the last one has its place in the record beside it.
-   * A reader that leaves early, or is interrupted, ends the call as `LLM_CALL_FAILED` with `Interrupted`: with what had come of the
+   * A reader that leaves early, fails of its own or is interrupted, ends the call as `LLM_CALL_FAILED` with `Interrupted`: with what had come of the
    * answer as evidence, and with what is billed for sure.
    */
   readonly stream: (request: LlmRequest, options?: CallOptions) => Stream.Stream<LlmChunk<RecordedCall>, LlmError>
@@ -158,6 +157,7 @@ const make = Effect.gen(function* () {
       model: response.model,
       requestId: response.requestId,
       provider: response.provider,
+      baseUrl: response.baseUrl,
       attempts: response.attempts,
       source: response.source,
       callId: call.callId,
@@ -225,7 +225,11 @@ const make = Effect.gen(function* () {
           opening(fiber, { request, options, hash: promptHash(request), stream: undefined }, (opened) =>
             opened === undefined
               ? unrecorded()
-              : CallScope.around(fiber, SpanIds.external(opened.call.span), lasting(opened), ask(opened)),
+              : CallBracket.around(fiber, SpanIds.external(opened.call.span), {
+                  acquire: start(opened),
+                  use: ask(opened),
+                  release: (exit) => close(opened.call, exit),
+                }),
           ),
         (report) => Effect.zipRight(report, unrecorded()),
       ),
@@ -234,22 +238,17 @@ const make = Effect.gen(function* () {
 
   const stream = (request: LlmRequest, options: CallOptions): Stream.Stream<LlmChunk<RecordedCall>, LlmError> => {
     type Chunks = Stream.Stream<LlmChunk<RecordedCall>, LlmError>
-    const chunks = (place: (response: LlmResponse) => RecordedCall, see: (chunk: LlmChunk) => void): Chunks =>
-      Stream.map(client.stream(request), (chunk) => {
-        see(chunk)
-        return chunk._tag === "Finished" ? { ...chunk, response: place(chunk.response) } : chunk
-      })
-    const unrecorded = () => chunks((response) => unplaced(response, options), constVoid)
+    const chunks = (asked: Stream.Stream<LlmChunk, LlmError>, place: (response: LlmResponse) => RecordedCall): Chunks =>
+      Stream.map(asked, (chunk) => (chunk._tag === "Finished" ? { ...chunk, response: place(chunk.response) } : chunk))
+    const unrecorded = () => chunks(client.stream(request), (response) => unplaced(response, options))
 
     const recorded = (
       opened: Opened,
       streamed: StreamedAnswer.StreamedAnswer,
     ): Effect.Effect<Chunks, never, Scope.Scope> => {
       const { call } = opened
-      const seen = chunks(
-        (response) => placed(call, response),
-        (chunk) => StreamedAnswer.note(streamed, chunk, call.clock.unsafeCurrentTimeNanos()),
-      )
+      const watched = StreamedAnswer.watched(streamed, client.stream(request), call.clock)
+      const seen = chunks(watched, (response) => placed(call, response))
       return Effect.as(lasting(opened), Stream.provideService(seen, Tracer.ParentSpan, SpanIds.external(call.span)))
     }
 

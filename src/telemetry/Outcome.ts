@@ -9,6 +9,8 @@ export interface Outcome {
   /** `success` when absent. */
   readonly status?: "success" | "partial"
   readonly output_summary?: string | null
+  /** Why it is `partial`. */
+  readonly error_summary?: string | null
   readonly items_discovered?: number
   readonly items_succeeded?: number
   readonly items_failed?: number

@@ -1,3 +1,4 @@
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Tracer from "effect/Tracer"
 import type { CurrentRun } from "../../services/CurrentRun.js"
@@ -7,6 +8,7 @@ import type { PriceBook } from "../../services/PriceBook.js"
 import type { RunCreated } from "../domain/Event.js"
 import * as CallSpan from "./CallSpan.js"
 import * as LlmSpan from "./LlmSpan.js"
+import * as PromiseRun from "./PromiseRun.js"
 import * as Recorder from "./Recorder.js"
 import * as RunSpan from "./RunSpan.js"
 
@@ -30,3 +32,21 @@ export const calls = (
   never,
   CurrentRun | IdGenerator | PriceBook
 > => Layer.merge(CallSpan.layer, RunSpan.layer(created)).pipe(Layer.provideMerge(Recorder.layer))
+
+/** Runs an effect of a program that is written in promises. Rejects with the effect's own error. */
+export type Run<R> = <A, E>(effect: Effect.Effect<A, E, R>, signal?: AbortSignal) => Promise<A>
+
+/**
+ * Runs a program that is written in promises in its recorded run: {@link layer} or {@link calls} with all that they need. The run is
+ * open for as long as the program runs and ends as it does: as failed, with the reason, when it rejects. Then what is not delivered
+ * yet is delivered. Resolves and rejects as the program does, and rejects without running it when the layer cannot be built.
+ */
+export const promise = <A, R, E>(
+  recording: Layer.Layer<R, E>,
+  program: (run: Run<R>) => PromiseLike<A>,
+): Promise<A> => {
+  const opened = PromiseRun.make(recording)
+  return PromiseRun.around(opened, () =>
+    program(async (effect, signal) => PromiseRun.settled(await opened.exitOf(effect, signal))),
+  )
+}

@@ -1,5 +1,11 @@
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as ErrorText from "../domain/ErrorText.js"
-import type { Attempt, ContentBlock, LlmResponse } from "../domain/Llm.js"
+import type { Attempt, ContentBlock, LlmError, LlmResponse } from "../domain/Llm.js"
 import { isToken, type LlmChunk, type Started } from "../domain/LlmChunk.js"
 import * as Usage from "../domain/Usage.js"
 
@@ -8,19 +14,26 @@ type Growing = Extract<LlmChunk, { readonly _tag: "Text" | "ToolInput" }>
 /** What has come of a streamed answer, whatever comes after. Times are monotonic nanoseconds. */
 export interface StreamedAnswer {
   started: Started | undefined
-  startedAt: bigint
+  /** Since when its client is waited for; absent while its reader takes the time. */
+  waitingSince: bigint | undefined
+  /** How long the client was waited for since it began to answer. */
+  waited: bigint
   firstTokenAt: bigint | undefined
   usage: Usage.Usage
   chunks: number
+  /** What the client itself failed with, whoever reads it. */
+  broken: Cause.Cause<LlmError> | undefined
   readonly blocks: Map<number, Growing>
 }
 
 export const make = (): StreamedAnswer => ({
   started: undefined,
-  startedAt: 0n,
+  waitingSince: undefined,
+  waited: 0n,
   firstTokenAt: undefined,
   usage: Usage.none,
   chunks: 0,
+  broken: undefined,
   blocks: new Map(),
 })
 
@@ -30,14 +43,41 @@ const grown = (before: Growing | undefined, more: Growing): Growing => {
   return more
 }
 
+/** The client's own stream, with note taken of when it is waited for, of each chunk, and of what it fails with. */
+export const watched = (
+  answer: StreamedAnswer,
+  stream: Stream.Stream<LlmChunk, LlmError>,
+  clock: Clock.Clock,
+): Stream.Stream<LlmChunk, LlmError> =>
+  Stream.fromPull(
+    Effect.map(Stream.toPull(stream), (pull) =>
+      Effect.suspend(() => {
+        answer.waitingSince = clock.unsafeCurrentTimeNanos()
+        return pull
+      }).pipe(
+        Effect.tap((chunks) => {
+          const now = clock.unsafeCurrentTimeNanos()
+          for (const chunk of chunks) note(answer, chunk, now)
+        }),
+        Effect.tapErrorCause((cause) =>
+          Effect.sync(() => {
+            answer.broken = Option.getOrUndefined(Cause.flipCauseOption(cause))
+          }),
+        ),
+      ),
+    ),
+  )
+
 /** Takes note of a chunk that has come at a time. */
-export const note = (answer: StreamedAnswer, chunk: LlmChunk, now: bigint): void => {
+const note = (answer: StreamedAnswer, chunk: LlmChunk, now: bigint): void => {
   answer.chunks += 1
+  if (answer.waitingSince !== undefined) answer.waited += now - answer.waitingSince
+  answer.waitingSince = undefined
   if (answer.firstTokenAt === undefined && isToken(chunk)) answer.firstTokenAt = now
   switch (chunk._tag) {
     case "Started":
       answer.started = chunk
-      answer.startedAt = now
+      answer.waited = 0n
       answer.usage = chunk.usage
       break
     case "Used":
@@ -63,11 +103,13 @@ const billed = (usage: Usage.Usage): Pick<Attempt, "token_usage" | "usage_source
   usage.source === "none" ? {} : { token_usage: Usage.toWire(usage), usage_source: usage.source }
 
 /** The attempts of an answer that nobody reads on at a time: the last one ends there. */
-const attemptsAt = ({ started, startedAt, usage }: StreamedAnswer, now: bigint): ReadonlyArray<Attempt> => {
+const attemptsAt = (answer: StreamedAnswer, now: bigint): ReadonlyArray<Attempt> => {
+  const { started, usage, waited, waitingSince } = answer
   const attempts = started?.attempts ?? []
   const last = attempts.at(-1)
   if (last === undefined) return attempts
-  const duration_ms = last.duration_ms + Math.max(0, Math.round(Number(now - startedAt) / 1e3) / 1e3)
+  const nanos = waited + (waitingSince === undefined ? 0n : now - waitingSince)
+  const duration_ms = Math.round(last.duration_ms * 1e3 + Math.max(0, Number(nanos) / 1e3)) / 1e3
   return [...attempts.slice(0, -1), { ...last, duration_ms, error_class: "Interrupted", ...billed(usage) }]
 }
 
@@ -85,12 +127,17 @@ export const unfinished = (answer: StreamedAnswer, now: bigint): LlmResponse | u
         attempts: attemptsAt(answer, now),
         source: answer.started.source,
         ...(answer.started.provider === undefined ? {} : { provider: answer.started.provider }),
+        ...(answer.started.baseUrl === undefined ? {} : { baseUrl: answer.started.baseUrl }),
       }
 
-/** How a stream ended that its reader left before its end. */
-export const left = ({ chunks }: StreamedAnswer): ErrorText.Failure =>
-  ErrorText.interrupted(
-    chunks === 0
-      ? "left before its first chunk"
-      : `left by its reader after ${chunks} ${chunks === 1 ? "chunk" : "chunks"}`,
+/** How a stream ended that its reader left before its end: because it had enough, was interrupted, or failed of its own. */
+export const left = ({ chunks }: StreamedAnswer, exit: Exit.Exit<unknown, unknown>): ErrorText.Failure => {
+  if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return ErrorText.ofCause(exit.cause)
+  const many = `${chunks} ${chunks === 1 ? "chunk" : "chunks"}`
+  const when = chunks === 0 ? "left before its first chunk" : `left by its reader after ${many}`
+  if (Exit.isSuccess(exit)) return ErrorText.interrupted(when)
+  const { errorClass, summary } = ErrorText.ofCause(exit.cause)
+  return ErrorText.interrupted(
+    `${when}, which failed: ${errorClass === summary ? summary : `${errorClass}: ${summary}`}`,
   )
+}

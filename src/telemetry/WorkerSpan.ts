@@ -39,8 +39,8 @@ const statusOf = (failure: Extract<Outcome.Ending, { _tag: "Broken" }>["failure"
 
 const finished = (item: WorkItem, ending: Outcome.Ending): EventBody => {
   if (ending._tag === "Reached") {
-    const { status = "success", ...outcome } = ending.outcome
-    const payload = { ...item, ...outcome, status, success: true, error: null, duration_ms: ending.durationMs }
+    const { error_summary: error = null, status = "success", ...outcome } = ending.outcome
+    const payload = { ...item, ...outcome, status, success: true, error, duration_ms: ending.durationMs }
     return { type: "WORK_ITEM_FINISHED", payload }
   }
   const { failure, durationMs } = ending

@@ -121,8 +121,28 @@ describe.each(limited)("Budget with limits: %s", (_name, layer) => {
         expect(error?.window).toContain(window)
         expect(error?.message).toContain(key)
         expect(error?.message).toContain("go on after 1970-0")
+        const alone = yield* refusal(spend(2e9))
+        expect(alone?.message).toMatch(
+          /alone may cost up to \$2\.0000, more than all of \$1\.0000.*waiting does not help/,
+        )
+        expect(alone?.message).toContain(`Raise ${key} in the run config, or lower the longest answer`)
+        expect(alone?.message).not.toContain("go on after")
         expect(percents(yield* buy(spend(4e8)))).toEqual([80, 100])
       }).pipe(Effect.provide(layer(limits))),
+  )
+
+  it.effect("a limit of calls or tokens is refused in words that nobody says", () =>
+    Effect.gen(function* () {
+      yield* buy(spend(1, 60))
+      expect((yield* refusal(spend(1, 60)))?.message).toBe(
+        "The next call may use up to 60 tokens, and 60 of 100 tokens are used. Raise budgets.max_tokens in the run config and resume the run.",
+      )
+      const alerts = yield* buy(spend(1, 40))
+      expect(alerts.map(({ message }) => message)).toContain("100 % of budgets.max_calls is used: 2 of 2 calls.")
+      expect((yield* refusal(spend(1, 0)))?.message).toBe(
+        "budgets.max_calls allows 2 calls, and 2 are made. Raise budgets.max_calls in the run config and resume the run.",
+      )
+    }).pipe(Effect.provide(layer({ maxCalls: 2, maxTokens: 100 }))),
   )
 
   it.effect("another worker and another model have their own budgets", () =>
@@ -160,6 +180,24 @@ describe.each(limited)("Budget with limits: %s", (_name, layer) => {
       yield* buy(spend(0))
       yield* buy(free)
     }).pipe(Effect.provide(layer({ maxCostUsd: 0, maxCostUsdPerDay: 0 }))),
+  )
+
+  it.effect.each([
+    ["launch", { maxCostUsd: 1 }],
+    ["month", { maxCostUsdPerMonth: 1 }],
+  ] as const)(
+    "%s: a call of unknown price slips under a limit that is to refuse it, or one without a limit in USD is refused",
+    ([budget, limits]) => {
+      const unpriced = { ...spend(0), unpricedCalls: 1 }
+      const refusing = { unpriced: "refuse" } as const
+      return Effect.gen(function* () {
+        const error = yield* Effect.provide(refusal(unpriced), layer({ ...limits, ...refusing }))
+        expect(error).toMatchObject({ _tag: "BudgetExceeded", scope: "cost", budget, spent: 0, limit: 1e9 })
+        expect(error?.message).toMatch(/claude-sonnet-4-5.*budgets\.max_cost.*RUNLEDGER_PRICES.*budgets\.unpriced/)
+        yield* Effect.provide(buy(spend(5e8)), layer({ ...limits, ...refusing }))
+        yield* Effect.provide(buy(unpriced), layer({ maxCalls: 1, ...refusing }))
+      })
+    },
   )
 
   it.effect("simulated and replayed calls are counted in a day's or model's budget", () =>

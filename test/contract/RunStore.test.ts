@@ -5,6 +5,7 @@ import { changes } from "../support/RunStoreChangesSuite.js"
 import { lives } from "../support/RunStoreLifeSuite.js"
 import { logs } from "../support/RunStoreLogSuite.js"
 import { queries } from "../support/RunStoreQuerySuite.js"
+import { repricingParts } from "../support/RunStoreRepricePartsSuite.js"
 import { repricing } from "../support/RunStoreRepriceSuite.js"
 import { creating, found, LAYERS, op, run, updating, withStore } from "../support/RunStores.js"
 
@@ -18,7 +19,10 @@ for (const layer of LAYERS) {
   const using = withStore(fresh)
 
   describe(`RunStore, changes and commits kept by ${name}`, () => changes(using))
-  describe(`RunStore, costs kept by ${name}`, () => repricing(using))
+  describe(`RunStore, costs kept by ${name}`, () => {
+    repricing(using)
+    repricingParts(using)
+  })
 
   describe(`RunStore, kept by ${name}`, () => {
     it.live("says that it keeps acknowledged rows through a power cut, and takes writes", () =>

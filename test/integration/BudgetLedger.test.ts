@@ -2,8 +2,9 @@ import { type ChildProcessByStdio, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import type { Readable } from "node:stream"
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
@@ -12,23 +13,22 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as BudgetLedger from "../../layers/BudgetLedger.js"
 import * as BudgetLedgerReport from "../../layers/BudgetLedgerReport.js"
-import { Budget, type Spending } from "../../services/Budget.js"
+import { Budget } from "../../services/Budget.js"
+import * as BudgetWindow from "../../src/domain/BudgetWindow.js"
+import * as BundledProgram from "../support/BundledProgram.js"
+import { about, buy, fileIn, spend, thisMonth } from "../support/LedgerSpending.js"
 import * as RunFolders from "../support/RunFolders.js"
-import * as WarningLog from "../support/WarningLog.js"
 
-const root = nodePath.resolve(import.meta.dirname, "..", "..")
-const program = nodePath.join(root, "test", "support", "SpendingMain.ts")
-const about = { worker: "W2.FactsBuilder", model: "claude-sonnet-4-5" }
-const spend = (nanoUsd: number): Spending => ({ calls: 1, tokens: 10, nanoUsd })
-const fileIn = (runsDir: string) => nodePath.join(runsDir, ".budget", "ledger.sqlite")
+let program: BundledProgram.BundledProgram | undefined
+beforeAll(async () => {
+  program = await BundledProgram.make("SpendingMain.ts")
+})
+afterAll(() => program?.remove())
 
 type Child = ChildProcessByStdio<null, Readable, null>
 
 const started = (words: ReadonlyArray<string | number>): Child =>
-  spawn(process.execPath, ["--import", "tsx", program, ...words.map(String)], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "inherit"],
-  })
+  spawn(process.execPath, [program?.path ?? "", ...words.map(String)], { stdio: ["ignore", "pipe", "inherit"] })
 
 /** What a process said until it ended. */
 const ended = (child: Child) =>
@@ -38,15 +38,6 @@ const ended = (child: Child) =>
     child.on("close", () => resume(Effect.succeed(text.split("\n").filter((line) => line !== ""))))
     return Effect.sync(() => child.kill("SIGKILL"))
   }).pipe(Effect.timeout("100 seconds"))
-
-const buy = (spending: Spending) =>
-  Effect.gen(function* () {
-    const budget = yield* Budget
-    return yield* budget.settle(yield* budget.reserve(spending, about), spending)
-  })
-
-const thisMonth = (runsDir: string) =>
-  Effect.map(BudgetLedgerReport.read(runsDir), (report) => Option.getOrThrow(report).rows[1])
 
 /** Many processes, 64 calls at once, on one budget. */
 const race = (runsDir: string, used: number) =>
@@ -107,6 +98,40 @@ describe("BudgetLedger across processes", () => {
       }).pipe(Effect.provide(BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 })))
       expect(yield* thisMonth(runsDir)).toMatchObject({ spentNanoUsd: 5e8, reservedNanoUsd: 0 })
     }),
+  )
+
+  it.scopedLive(
+    "what was set aside long ago by a process whose number another may have now stands in the way for good",
+    () =>
+      Effect.gen(function* () {
+        const runsDir = yield* RunFolders.temporary
+        const limits = BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 })
+        const now = yield* Clock.currentTimeMillis
+        // As a system tells it that does not tell when a process started.
+        const owner = JSON.stringify({
+          pid: process.ppid,
+          start_time: null,
+          boot_id: null,
+          host: null,
+          pid_namespace: null,
+        })
+        const left = (at: number) =>
+          Effect.sync(() => {
+            const database = new Sqlite(fileIn(runsDir))
+            database
+              .prepare(
+                "INSERT INTO reservations (holder, owner, at, day, month, model, calls, tokens, nanousd) VALUES (?, ?, ?, ?, ?, ?, 1, 1, ?)",
+              )
+              .run("h", owner, at, BudgetWindow.dayOf(now), BudgetWindow.monthOf(now), "m", 9e8)
+            database.close()
+          })
+        yield* Effect.gen(function* () {
+          yield* left(now - 2 * 3_600_000)
+          yield* Effect.timeout(buy(spend(2e8)), "30 seconds")
+          yield* left(now)
+          expect(Option.isNone(yield* Effect.timeoutOption(buy(spend(2e8)), "300 millis"))).toBe(true)
+        }).pipe(Effect.provide(limits))
+      }),
   )
 
   it.scopedLive("the next process forgets what the month has cost, or raises a threshold again", () =>
@@ -172,103 +197,6 @@ describe("BudgetLedger across processes", () => {
         yield* budget.settle(yield* budget.reserve(spend(9e8), about), spend(0))
       }).pipe(Effect.provide(BudgetLedger.layer({ runsDir, maxCostUsd: 1, maxCostUsdPerMonth: 1 })))
       expect(yield* thisMonth(runsDir)).toMatchObject({ reservedNanoUsd: 0 })
-    }),
-  )
-})
-
-describe("BudgetLedger in trouble", () => {
-  const broken: ReadonlyArray<readonly [string, (runsDir: string) => void, string]> = [
-    [
-      "is no database",
-      (runsDir) => {
-        fs.mkdirSync(nodePath.join(runsDir, ".budget"))
-        fs.writeFileSync(fileIn(runsDir), "this is not a ledger. ".repeat(100))
-      },
-      "not a database",
-    ],
-    [
-      "was made by a newer version",
-      (runsDir) => {
-        fs.mkdirSync(nodePath.join(runsDir, ".budget"))
-        const database = new Sqlite(fileIn(runsDir))
-        database.pragma("user_version = 99")
-        database.close()
-      },
-      "newer version",
-    ],
-    ["stands where a file is", (runsDir) => fs.writeFileSync(nodePath.join(runsDir, ".budget"), ""), ".budget"],
-  ]
-
-  it.scopedLive.each(broken)(
-    "a ledger that %s is passed over although a limit needs it, or stops a program without one",
-    ([, breakIt, word]) =>
-      Effect.gen(function* () {
-        const runsDir = yield* RunFolders.temporary
-        breakIt(runsDir)
-        const refused = yield* Effect.either(Layer.build(BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 })))
-        expect(Either.isLeft(refused) && refused.left).toMatchObject({ _tag: "BudgetLedgerError" })
-        expect(Either.isLeft(refused) && refused.left.message).toContain(word)
-        expect(Either.isLeft(refused) && refused.left.message).toContain("move it away")
-        const log = WarningLog.make()
-        yield* Effect.all([buy(spend(1)), buy(spend(2))]).pipe(
-          Effect.provide(BudgetLedger.layer({ runsDir, maxCostUsd: 1 })),
-          Effect.provide(log.layer),
-        )
-        expect(log.warnings()).toHaveLength(1)
-        expect(log.warnings()[0]).toContain("cannot keep the ledger of budgets")
-      }),
-  )
-
-  it.scopedLive("a damaged page of the ledger goes unnoticed at the start", () =>
-    Effect.gen(function* () {
-      const runsDir = yield* RunFolders.temporary
-      yield* Effect.provide(buy(spend(6e8)), BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 }))
-      const file = fs.openSync(fileIn(runsDir), "r+")
-      const size = fs.fstatSync(file).size
-      fs.writeSync(file, Buffer.alloc(4096, 0x5a), 0, 4096, size - 3 * 4096)
-      fs.closeSync(file)
-      const refused = yield* Effect.either(Layer.build(BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 })))
-      expect(Either.isLeft(refused) && refused.left.message).toContain("ledger of budgets")
-    }),
-  )
-
-  it.scopedLive(
-    "a ledger that cannot be written any more stops the program, lets it spend without a limit, or its calls are lost",
-    () =>
-      Effect.gen(function* () {
-        const runsDir = yield* RunFolders.temporary
-        const log = WarningLog.make()
-        const other = yield* Effect.acquireRelease(
-          Effect.sync(() => new Sqlite(fileIn(runsDir))),
-          (database) => Effect.sync(() => database.close()),
-        ).pipe(Effect.cached)
-        yield* Effect.gen(function* () {
-          yield* buy(spend(4e8))
-          const database = yield* other
-          database.exec("BEGIN IMMEDIATE")
-          yield* buy(spend(4e8))
-          const refused = yield* Effect.either(buy(spend(3e8)))
-          expect(Either.isLeft(refused) && refused.left).toMatchObject({ budget: "month", spent: 8e8 })
-          yield* buy(spend(1e8))
-          expect(log.warnings().filter((line) => line.includes("goes on counting alone"))).toHaveLength(1)
-          database.exec("ROLLBACK")
-        }).pipe(Effect.provide(BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 })), Effect.provide(log.layer))
-        expect(yield* thisMonth(runsDir)).toMatchObject({ spentNanoUsd: 9e8, calls: 3, reservedNanoUsd: 0 })
-      }),
-  )
-
-  it.scopedLive("calls of unknown price pass a limit in USD in silence", () =>
-    Effect.gen(function* () {
-      const runsDir = yield* RunFolders.temporary
-      const log = WarningLog.make()
-      const unknown: Spending = { calls: 1, tokens: 500, nanoUsd: 0, unpricedCalls: 1 }
-      yield* Effect.all([buy(unknown), buy(unknown)]).pipe(
-        Effect.provide(BudgetLedger.layer({ runsDir, maxCostUsdPerMonth: 1 })),
-        Effect.provide(log.layer),
-      )
-      expect(log.warnings()).toHaveLength(1)
-      expect(log.warnings()[0]).toMatch(/claude-sonnet-4-5.*budgets\.max_cost_usd_per_month does not see/)
-      expect(yield* thisMonth(runsDir)).toMatchObject({ calls: 2, tokens: 1000, unpricedCalls: 2, spentNanoUsd: 0 })
     }),
   )
 })

@@ -31,6 +31,9 @@ describe("runledger", () => {
         expect(help.stdout).toContain(`runledger ${name}`)
         const own = yield* Runledger.run([name, "--help"], { cwd })
         expect([name, own.code, own.stdout.includes("\u001b")]).toEqual([name, 0, false])
+        expect(own.stdout).toContain(`runledger ${name}`)
+        expect(own.stdout.split("\n").length, own.stdout).toBeLessThanOrEqual(40)
+        expect(own.stdout).not.toMatch(/user-defined|true or false|This setting/)
       }
       const wrong = yield* Runledger.run(["lanch", "."], { cwd })
       expect([wrong.code, wrong.stdout]).toEqual([1, ""])
@@ -130,7 +133,7 @@ describe("bad input", () => {
         ],
         [
           ["show", "nobody", "--local"],
-          ["No run nobody", "runledger runs"],
+          ["No run or call nobody", "runledger runs"],
         ],
         [["verify", "nowhere"], ["No event log in nowhere"]],
         [

@@ -84,11 +84,42 @@ describe("budget", () => {
           { cwd, env },
         )
         expect(yield* Runledger.resultOf(again)).toMatchObject({ status: "partial", calls: 0 })
+        const { stdout } = yield* Runledger.run(["show", "--local"], { cwd })
+        expect(stdout).toMatch(
+          /partial: \d+ of \d+ pages come from the template\. \S+: The next call may cost up to \$0\.\d+/,
+        )
+        const refusing = yield* decode((yield* Runledger.run(["budget", "--json"], { cwd })).stdout)
+        expect(refusing.budgets).toMatchObject([{}, {}, { budget: "worker", refused_calls: expect.any(Number) }, {}])
+        expect((yield* Runledger.run(["budget"], { cwd })).stdout).toMatch(/worker .* [1-9]\d* calls? +50 %/)
+
         const listed = yield* Runledger.run(["runs", "--local"], { cwd })
         expect(listed.stdout).not.toContain(".budget")
         expect((yield* Runledger.run(["ship", "runs", "--include-offline", "--json"], { cwd })).stdout).not.toContain(
           ".budget",
         )
+      }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
+  it.scopedLive(
+    "a limit that no call fits into is told as one to wait for, or a partial launch does not say how to go on",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const { cwd, project, path } = yield* Runledger.workplace
+        const model = yield* MessagesServer.serve
+        yield* fs.writeFileString(path("run.json"), JSON.stringify({ budgets: { max_cost_usd_per_day: 0.08 } }))
+        const env = { ANTHROPIC_API_KEY: "dummy", ANTHROPIC_BASE_URL: model.url }
+        const command = ["launch", project, "--offline", "--config", "run.json", "--run-id", "r1"]
+        const ended = yield* Runledger.run(command, { cwd, env })
+        expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining("waiting does not help")])
+        expect(ended.stderr).toContain("A page may get an answer of 6,000 tokens (llm.page_max_tokens)")
+        expect(ended.stderr).not.toContain("go on after")
+        expect(ended.stderr).toContain(`runledger launch ${project} --config run.json --resume r1`)
+        expect(
+          yield* Runledger.json((yield* Runledger.run(["show", "r1", "--local", "--json"], { cwd })).stdout),
+        ).toMatchObject({
+          run: { status: "partial", error_summary: expect.stringContaining("budgets.max_cost_usd_per_day") },
+        })
       }).pipe(Effect.provide(NodeContext.layer)),
   )
 

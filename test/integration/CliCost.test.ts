@@ -220,7 +220,7 @@ describe("cost", () => {
         ])
         expect(told.prices).toMatchObject({ is_old: expect.any(Boolean) })
         const table = (yield* Runledger.run(["cost"], { cwd, env })).stdout
-        expect(table).toMatch(/no-such-model \(anthropic\): 1 call, 5 tokens in, 6 out/)
+        expect(table).toMatch(/anthropic\/no-such-model: 1 call, 5 tokens in, 6 out/)
         expect(table).toContain("$0.0270")
       }).pipe(Effect.provide(NodeContext.layer)),
     MINUTES,

@@ -42,6 +42,18 @@ describe("launch", () => {
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 
+  it.scopedLive("a launch that a hook of git starts is put down to the commit of the hook's repository", () =>
+    Effect.gen(function* () {
+      const { cwd, project, path } = yield* Runledger.workplace
+      const git = `git -C ${path("other")} -c user.name=Ada -c user.email=a@b.c -c commit.gpgsign=false`
+      yield* Runledger.bash(`git init -q ${path("other")} && ${git} commit -q --allow-empty -m one`, { cwd })
+      const env = { GIT_DIR: path("other/.git"), GIT_INDEX_FILE: path("other/.git/index") }
+      const ended = yield* Runledger.run(["launch", project, "--offline", "--json"], { cwd, env })
+      const [created] = yield* Runledger.eventsOf(path((yield* Runledger.resultOf(ended)).run_dir))
+      expect(created).toMatchObject({ type: "RUN_CREATED", payload: { git_commit_hash: null, git_branch: null } })
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
   it.scopedLive("T37 the run config's own keys survive unchanged, and name run, trace and parent", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem

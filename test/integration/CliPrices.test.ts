@@ -108,6 +108,21 @@ describe("runledger prices", () => {
     }).pipe(Effect.provide(NodeContext.layer)),
   )
 
+  it.scopedLive("keeps to itself that a row without a provider counts for the default one alone", () =>
+    Effect.gen(function* () {
+      const { cwd, path } = yield* Runledger.workplace
+      fs.writeFileSync(path("two.yaml"), `${mine(2)}  - { model: mine-2, input: 1, output: 2 }\n`)
+      for (const action of ["diff", "update"]) {
+        const { code, stdout } = yield* Runledger.run(["prices", action, "two.yaml"], { cwd })
+        expect(code).toBe(0)
+        expect(stdout).toContain("anthropic/mine-2 has a price")
+        expect(stdout).toContain("rows for 1 model of acme, 1 model of anthropic.")
+        expect(stdout).toMatch(/A row without "provider" counts for anthropic\..* mine-2,/)
+        expect(stdout).not.toMatch(/A row without .* mine-1/)
+      }
+    }).pipe(Effect.provide(NodeContext.layer)),
+  )
+
   it.scopedLive("writes elsewhere than where RUNLEDGER_PRICES points, or reads what it does not point to", () =>
     Effect.gen(function* () {
       const { cwd, path } = yield* Runledger.workplace

@@ -5,7 +5,9 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { afterEach, vi } from "vitest"
 import * as EffectAi from "../../src/examples/EffectAi.js"
+import * as Fallback from "../../src/examples/Fallback.js"
 import * as OpenAi from "../../src/examples/OpenAi.js"
+import * as PlainFetch from "../../src/examples/PlainFetch.js"
 import * as VercelAiSdk from "../../src/examples/VercelAiSdk.js"
 import * as Sandbox from "../../src/sandbox/Sandbox.js"
 import * as LiveServer from "../support/LiveServer.js"
@@ -48,7 +50,12 @@ const callRow = ({ inputTokens, outputTokens }: Counted, inputRate: number, outp
 })
 
 /** Runs an example of another SDK with the sandbox behind it, and gives the rows of its calls as a server has them. */
-const withSandbox = <A, E>(baseUrl: string, path: string, example: Effect.Effect<A, E>) =>
+const withSandbox = <A, E>(
+  baseUrl: string,
+  path: string,
+  example: Effect.Effect<A, E>,
+  more: Readonly<Record<string, string>> = {},
+) =>
   Effect.gen(function* () {
     const sandbox = yield* Sandbox.serve({})
     const server = yield* LiveServer.start()
@@ -58,6 +65,7 @@ const withSandbox = <A, E>(baseUrl: string, path: string, example: Effect.Effect
       [baseUrl, `${sandbox.url}${path}`],
       ["TELEMETRY_API_URL", server.url],
       ["RUNLEDGER_RUNS_DIR", runsDir],
+      ...Object.entries(more),
     ])
     for (const [name, value] of settings) vi.stubEnv(name, value)
     const answer = yield* Effect.withConfigProvider(example, ConfigProvider.fromMap(settings))
@@ -97,11 +105,11 @@ it.scopedLive(
     }).pipe(Effect.provide(NodeContext.layer)),
 )
 
-it.scopedLive("a call by @effect/ai loses tokens or money", () =>
+it.scopedLive("a call by @effect/ai, which hides the headers, loses tokens, or the sandbox's counts as real", () =>
   Effect.gen(function* () {
     const { answer, counted, rows } = yield* withSandbox("ANTHROPIC_BASE_URL", "", EffectAi.main)
     expect(answer).toBe("Write a haiku about ledgers.")
-    expect(rows).toMatchObject([callRow(counted, 3000, 15_000, "priced")])
+    expect(rows).toMatchObject([callRow(counted, 3000, 15_000, "simulated")])
   }),
 )
 
@@ -112,5 +120,32 @@ it.scopedLive("a call by way of OpenAI's SDK loses tokens or money, or needs a k
     expect(rows).toMatchObject([
       { ...callRow(counted, 150, 600, "simulated"), context_json: { provider: "sandbox", temperature: 0 } },
     ])
+  }),
+)
+
+it.scopedLive("a call that falls back has the price or the provider of who failed, or loses the attempts before", () =>
+  Effect.gen(function* () {
+    const nobody = { ANTHROPIC_BASE_URL: "http://127.0.0.1:9" }
+    const { answer, counted, rows } = yield* withSandbox("OPENAI_BASE_URL", "/v1", Fallback.main, nobody)
+    expect(answer).toBe("Write a haiku about ledgers.")
+    expect(rows).toMatchObject([
+      {
+        ...callRow(counted, 150, 600, "simulated"),
+        context_json: {
+          attempts: [{ provider: "anthropic" }, { provider: "anthropic" }, { model: "gpt-4o-mini", http_status: 200 }],
+        },
+      },
+    ])
+  }),
+)
+
+it.scopedLive("a call by plain HTTP loses tokens or money, or the sandbox's counts as real", () =>
+  Effect.gen(function* () {
+    const example = Effect.promise(() =>
+      PlainFetch.main("Write a haiku about ledgers.", "any", process.env["ANTHROPIC_BASE_URL"]),
+    )
+    const { answer, counted, rows } = yield* withSandbox("ANTHROPIC_BASE_URL", "", example)
+    expect(answer).toBe("Write a haiku about ledgers.")
+    expect(rows).toMatchObject([callRow(counted, 3000, 15_000, "simulated")])
   }),
 )

@@ -9,6 +9,7 @@ import { PriceBook } from "../../services/PriceBook.js"
 import { RunStore, type RunStoreService } from "../../services/RunStore.js"
 import type { PriceOf } from "../../src/domain/CallPricing.js"
 import * as PlainClient from "../support/PlainClient.js"
+import * as Repository from "../support/Repository.js"
 import { pricing } from "../support/Repricings.js"
 import { creating, found, updating } from "../support/RunStores.js"
 
@@ -73,13 +74,44 @@ describe("a call that comes with tokens and without a word about its cost", () =
       await post("/api/v1/runs", call("patched", null))
       await patch("/api/v1/runs/patched", { metrics_json: TOKENS })
       await post("/api/v1/runs", call("named late", TOKENS, null))
-      expect((await get("/api/v1/runs/named%20late")).json.metrics_json).toEqual(TOKENS)
+      expect((await get("/api/v1/runs/named%20late")).json.metrics_json).toMatchObject({
+        cost_status: "unpriced",
+        cost_nanousd: null,
+        unpriced_reason: expect.stringContaining("context_json.model"),
+      })
       await patch("/api/v1/runs/named%20late", { context_json: { model: "m", provider: "p" } })
       const rows = (await get("/api/v1/runs?job_type=llm_call")).json
       expect(rows).toHaveLength(9)
       for (const row of rows) expect(row.metrics_json, row.event_id).toEqual(PRICED)
       expect((await get("/api/v1/stats")).json).toMatchObject([{ cost_nanousd: 270, unpriced_calls: 0, calls: 9 }])
     }),
+  )
+
+  it.live("is not priced as the server's README shows it, or without its model's name has no word about why", () =>
+    Effect.gen(function* () {
+      const { unsafePriceOf } = yield* PriceBook
+      const [, body = ""] =
+        /<!-- a call -->[^']*'[^']*'[^']*'([^']*)'/.exec(Repository.read("src/server/README.md")) ?? []
+      const shown = JSON.parse(body)
+      yield* served(unsafePriceOf, async ({ post, get }) => {
+        expect((await post("/api/v1/runs", shown)).status).toBe(201)
+        expect((await get(`/api/v1/runs/${shown.event_id}`)).json.metrics_json).toMatchObject({
+          cost_nanousd: 1200 * 3000 + 90 * 15_000,
+          cost_status: "priced",
+          priced_by: "server",
+        })
+        const { model, provider } = shown.context_json
+        const misplaced = { ...shown, event_id: "misplaced", model, context_json: null }
+        await post("/api/v1/runs", { ...misplaced, metrics_json: { ...shown.metrics_json, model, provider } })
+        expect((await get("/api/v1/runs/misplaced")).json.metrics_json).toMatchObject({
+          cost_status: "unpriced",
+          unpriced_reason: expect.stringContaining("context_json.model"),
+        })
+        const { schemas } = (await get("/openapi.json")).json.components
+        expect(schemas.ContextJson.description).toContain("model and provider")
+        expect(schemas.MetricsJson.description).toContain("input_tokens")
+      })
+    }).pipe(Effect.provide(Layer.provide(PriceBookTable.layer(), NodeContext.layer))),
   )
 
   it.live("is priced twice, or anew by a table that came later", () =>

@@ -110,6 +110,33 @@ describe("LlmClientAnthropic and headers", () => {
       }),
   )
 
+  it.scopedLive("an answer that begins, and does not end in time, leaves no trace of its request", () =>
+    Effect.gen(function* () {
+      const url = yield* serve((incoming, response) => {
+        incoming.resume()
+        response.writeHead(200, { "content-type": "application/json", "request-id": "req_1" })
+        response.write(MESSAGE.slice(0, 20))
+      })
+      const options = { timeout: "300 millis", maxRetries: 0 } as const
+      const error = yield* Effect.flip(Effect.provide(generate, clientAt(url, options)))
+      expect(error).toMatchObject({ reason: "Timeout", status: 200, requestId: "req_1" })
+      expect(error.attempts).toMatchObject([{ http_status: 200, request_id: "req_1", error_class: "Timeout" }])
+    }),
+  )
+
+  it.scopedLive("a message that cannot be read costs nothing, although it says what it used", () =>
+    Effect.gen(function* () {
+      const url = yield* serve((incoming, response) => {
+        incoming.resume()
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(MESSAGE.replace('"text":"Water boils."', '"text":null'))
+      })
+      const error = yield* Effect.flip(Effect.provide(generate, clientAt(url)))
+      expect(error).toMatchObject({ reason: "MalformedResponse", usage: { uncachedInput: 1, output: 2 } })
+      expect(error.attempts).toMatchObject([{ token_usage: { total_tokens: 3 }, usage_source: "provider" }])
+    }),
+  )
+
   it.scopedLive("a retry-after beyond all measure is an LlmError like any other", () =>
     Effect.gen(function* () {
       const url = yield* serve(answering([{ status: 429, headers: { "retry-after": "1e300" } }]))

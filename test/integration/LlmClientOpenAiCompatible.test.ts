@@ -127,7 +127,6 @@ describe("LlmClientOpenAiCompatible", () => {
       yield* Effect.provide(generate, LlmClientOpenAiCompatible.layer({ baseUrl: url }))
       yield* Stream.runDrain(streamed).pipe(
         Effect.provide(LlmClientOpenAiCompatible.layer({ baseUrl: url, maxRetries: 0 })),
-        Effect.flip,
       )
       expect(seen.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${KEY}`, undefined, undefined])
       expect(JSON.stringify(seen)).not.toMatch(/environment|sk-admin|sk-header/)

@@ -110,7 +110,7 @@ describe("LlmClientOpenAiCompatible, streaming", () => {
     }),
   )
 
-  it.scopedLive("reasoning, refusals, numberless and unparsable tool calls are lost or misplaced", () =>
+  it.scopedLive("reasoning, refusals and numberless tool calls are lost or misplaced", () =>
     Effect.gen(function* () {
       const { url } = yield* streaming(
         sse(
@@ -119,7 +119,7 @@ describe("LlmClientOpenAiCompatible, streaming", () => {
           delta({ content: "Let me see." }),
           delta({ tool_calls: [{ id: "call_a", function: { name: "look", arguments: '{"at":' } }] }),
           delta({ tool_calls: [{ function: { arguments: '"sea"}' } }] }),
-          delta({ tool_calls: [{ id: "call_b", function: { name: "look", arguments: "{at the sky" } }] }),
+          delta({ tool_calls: [{ id: "call_b", function: { name: "look", arguments: '{"at":"sky"}' } }] }),
           delta({}, "stop"),
           USAGE,
           "[DONE]",
@@ -132,7 +132,7 @@ describe("LlmClientOpenAiCompatible, streaming", () => {
         content: [
           { type: "text", text: "Let me see." },
           { type: "tool_use", id: "call_a", name: "look", input: { at: "sea" } },
-          { type: "tool_use", id: "call_b", name: "look", input: "{at the sky" },
+          { type: "tool_use", id: "call_b", name: "look", input: { at: "sky" } },
         ],
       })
       const refusing = yield* streaming(sse(delta({ refusal: "I will not." }), delta({}, "stop"), USAGE, "[DONE]"))
@@ -142,6 +142,111 @@ describe("LlmClientOpenAiCompatible, streaming", () => {
         content: [{ type: "text", text: "I will not." }],
       })
     }),
+  )
+
+  it.scopedLive("a tool call that is no JSON is an answer, or fails without what it is billed", () =>
+    Effect.gen(function* () {
+      const call = delta({ tool_calls: [{ index: 0, id: "a", function: { name: "look", arguments: '{"at":"se' } }] })
+      const whole = { ...USAGE, usage: { prompt_tokens: 10, completion_tokens: 5 } }
+      const { seen, url } = yield* streaming(sse(call, delta({}, "tool_calls"), whole, "[DONE]"))
+      const error = yield* Effect.flip(readFrom(url, { maxRetries: 2 }))
+      expect(error).toMatchObject({
+        ...{ reason: "MalformedResponse", retryable: true, status: 200 },
+        usage: { uncachedInput: 10, output: 5, source: "provider" },
+        attempts: [{ error_class: "MalformedResponse", token_usage: { total_tokens: 15 }, usage_source: "provider" }],
+      })
+      expect(error.message).toContain("simplify the tool's schema")
+      expect(seen).toHaveLength(1)
+      const cut = yield* streaming(sse(call, delta({}, "length"), whole, "[DONE]"))
+      expect(last(yield* readFrom(cut.url))).toMatchObject({
+        finishReason: "length",
+        content: [{ type: "tool_use", input: { at: "se" } }],
+      })
+    }),
+  )
+
+  it.scopedLive("a server that counts nothing makes an answer that is free, or undoes what was counted before", () =>
+    Effect.gen(function* () {
+      const nothing = { ...USAGE, usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } }
+      const uncounted = yield* streaming(sse(delta({ content: "Hi" }), delta({}, "stop"), nothing, "[DONE]"))
+      expect(last(yield* readFrom(uncounted.url))?.usage).toEqual(none)
+      const counted = yield* streaming(
+        sse({ ...delta({ content: "Hi" }), usage: USAGE.usage }, delta({}, "stop"), nothing, "[DONE]"),
+      )
+      expect(last(yield* readFrom(counted.url))?.usage).toMatchObject({ uncachedInput: 10, output: 2 })
+    }),
+  )
+
+  it.scopedLive("a server that refuses to be asked for the usage of a stream can give none", () =>
+    Effect.gen(function* () {
+      const { seen, url } = yield* streaming(sse(delta({ content: "Hi" }), delta({}, "stop"), "[DONE]"))
+      expect(last(yield* readFrom(url, { streamUsage: false }))?.usage).toEqual(none)
+      expect(seen[0]?.body).not.toHaveProperty("stream_options")
+    }),
+  )
+
+  it.scopedLive("a first chunk without a model's name hides who answered, and so the price", () =>
+    Effect.gen(function* () {
+      const first = { model: "", choices: [], prompt_filter_results: [] }
+      const { url } = yield* streaming(sse(first, delta({ content: "Hi" }), delta({}, "stop"), USAGE, "[DONE]"))
+      const chunks = yield* readFrom(url)
+      expect(chunks[0]).toMatchObject({ _tag: "Started", model: null })
+      expect(last(chunks)?.model).toBe("m")
+    }),
+  )
+
+  it.scopedLive("arguments that are no text, content in parts, or calls of one number are lost in a stream only", () =>
+    Effect.gen(function* () {
+      const call = (id: string, name: string | null, given: unknown) =>
+        delta({ tool_calls: [{ index: 0, id, function: { name, arguments: given } }] })
+      const { url } = yield* streaming(
+        sse(
+          delta({
+            content: [
+              { type: "thinking", thinking: [] },
+              { type: "text", text: "Let me see." },
+            ],
+          }),
+          call("a", "look", { at: "sea" }),
+          call("b", "go", '{"to":'),
+          call("some-other-id", null, '"hill"}'),
+          delta({}, "tool_calls"),
+          USAGE,
+          "[DONE]",
+        ),
+      )
+      expect(last(yield* readFrom(url))?.content).toEqual([
+        { type: "text", text: "Let me see." },
+        { type: "tool_use", id: "a", name: "look", input: { at: "sea" } },
+        { type: "tool_use", id: "b", name: "go", input: { to: "hill" } },
+      ])
+    }),
+  )
+
+  it.scopedLive(
+    "a server that gives the whole answer in place of a stream gives none, or an error without its words",
+    () =>
+      Effect.gen(function* () {
+        const json = (body: object) =>
+          HandledServer.answering((response) => {
+            response.writeHead(200, { "content-type": "application/json", "x-request-id": "req_1" })
+            response.end(JSON.stringify(body))
+          })
+        const choices = [{ message: { content: "Hi" }, finish_reason: "stop" }]
+        const whole = yield* json({ ...USAGE, choices })
+        const chunks = yield* readFrom(whole.url)
+        expect(chunks.map(({ _tag }) => _tag)).toEqual(["Started", "Text", "Finished"])
+        expect(last(chunks)).toMatchObject({
+          content: [{ text: "Hi" }],
+          usage: { uncachedInput: 10, output: 2, source: "provider" },
+          attempts: [{ n: 1, http_status: 200, request_id: "req_1" }],
+        })
+        const refusing = yield* json({ error: { message: "Slow down", code: 429 } })
+        const error = yield* Effect.flip(readFrom(refusing.url, { maxRetries: 1 }))
+        expect(error).toMatchObject({ reason: "RateLimited", retryable: true })
+        expect(error.message).toContain("Slow down")
+        expect(error.attempts).toHaveLength(2)
+      }),
   )
 
   it.scopedLive("who stops reading leaves the connection open", () =>

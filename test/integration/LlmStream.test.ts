@@ -108,9 +108,9 @@ it.live("a stream that falls silent for longer than the timeout fails; one that 
     const { chunks, error } = yield* read("stall:4", { timeout: "200 millis" })
     expect(tags(chunks)[0]).toBe("Started")
     expect(error).toMatchObject({ reason: "Timeout", usage: { source: "lower_bound" } })
-    const dripping = yield* read("drip:40", { timeout: "300 millis" })
+    const dripping = yield* read("drip:60", { timeout: "300 millis" })
     expect(finished(dripping.chunks)?.attempts[0]?.duration_ms).toBeGreaterThan(300)
-    const cut = yield* read("drip:40", { timeout: "300 millis", streamTimeout: "200 millis" })
+    const cut = yield* read("drip:60", { timeout: "300 millis", streamTimeout: "200 millis" })
     expect(cut.error).toMatchObject({ reason: "Timeout", usage: { source: "lower_bound" } })
     expect(cut.error?.message).toContain("has not ended within 200ms")
   }),

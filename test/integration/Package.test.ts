@@ -1,6 +1,8 @@
+import { exec } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { node } from "../support/NodeProcess.js"
 import { asReaderWrites } from "../support/ReadmeSnippet.js"
@@ -33,6 +35,24 @@ beforeAll(async () => {
 afterAll(() => fs.rmSync(home, { recursive: true, force: true }))
 
 describe("the package as its users get it", () => {
+  it("the README links to a page that is not in the archive", async () => {
+    const pack = "npm pack --dry-run --ignore-scripts --json --loglevel=silent"
+    const { stdout } = await promisify(exec)(pack, { cwd: Repository.root, maxBuffer: 2 ** 24 })
+    const [archive] = JSON.parse(stdout) as ReadonlyArray<{ readonly files: ReadonlyArray<{ readonly path: string }> }>
+    const packed = new Set(archive?.files.map((file) => file.path))
+    for (const document of ["README.md", ...[...packed].filter((name) => /^src\/.*README\.md$/.test(name))]) {
+      const links = [...Repository.read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = ""]) =>
+        path.posix.join(path.posix.dirname(document), link),
+      )
+      expect(
+        links.filter((link) => !packed.has(link)),
+        document,
+      ).toEqual([])
+    }
+    expect([...packed].filter((name) => name.startsWith("src/") && !name.endsWith("README.md"))).toEqual([])
+    expect(packed).toContain("src/server/README.md")
+  }, 60_000)
+
   it("a program in plain JavaScript cannot import the library, or one of its rooms", async () => {
     const program = `
       import { Backlog, LlmSpan, Recorder, RotatingRun } from "runledger"
@@ -58,7 +78,17 @@ describe("the package as its users get it", () => {
   }, 60_000)
 
   it("the examples do not type-check in a strict NodeNext project of somebody else", async () => {
-    const examples = ["Program", "Offline", "WithoutEffect", "Script", "DailyServer", "WorkerPool", "OpenAi"]
+    const examples = [
+      "Program",
+      "Offline",
+      "WithoutEffect",
+      "Script",
+      "DailyServer",
+      "WorkerPool",
+      "OpenAi",
+      "Fallback",
+      "PlainFetch",
+    ]
     for (const name of examples) {
       fs.writeFileSync(path.join(home, `${name}.ts`), asReaderWrites(Repository.read(`src/examples/${name}.ts`)))
     }

@@ -143,6 +143,14 @@ describe("Sandbox", () => {
       }
       const lost = yield* Effect.promise(() => fetch(`${url}/v1/models`))
       expect(lost.status).toBe(404)
+      for (const [path, hint] of [
+        ["/messages", "/v1/messages is: add /v1 at the end of the base URL"],
+        ["/chat/completions", "/v1/chat/completions is: add /v1"],
+        ["/v1/v1/messages", "/v1/messages is: remove /v1"],
+      ]) {
+        const missed = yield* Effect.promise(async () => (await fetch(`${url}${path}`, { method: "POST" })).text())
+        expect(missed, path).toContain(hint)
+      }
     }),
   )
 

@@ -47,6 +47,28 @@ const raw = (port: number, bytes: string) =>
     return Effect.sync(() => socket.destroy())
   }).pipe(Effect.timeout("30 seconds"))
 
+/** Two requests on one connection; the second is written when the connection is about to be closed as idle, by a process that is then held up. */
+const late = (port: number) =>
+  Effect.async<string>((resume) => {
+    let text = ""
+    const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    const heldUp = () => {
+      socket.write(request)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
+    }
+    const socket: Socket = connect(port, "127.0.0.1", () => socket.write(request))
+    socket.setEncoding("utf8")
+    socket.on("data", (part) => {
+      const isFirst = text === ""
+      text += part
+      if (isFirst) setTimeout(() => setImmediate(heldUp), 5)
+      else socket.destroy()
+    })
+    socket.on("error", () => {})
+    socket.on("close", () => resume(Effect.succeed(text)))
+    return Effect.sync(() => socket.destroy())
+  }).pipe(Effect.timeout("30 seconds"))
+
 /** The answer of a listener of its own limits, which answers what is a request with 200. */
 const listening = (limits: Partial<HttpListener.Limits>) =>
   Effect.acquireRelease(
@@ -124,6 +146,14 @@ describe("Server: limits and rules on every route", () => {
       expect(body).toMatch(/^HTTP\/1\.1 408 /)
       expect(HttpListener.LIMITS.headersTimeout).toBeLessThanOrEqual(60_000)
       expect(HttpListener.LIMITS.requestTimeout).toBeLessThanOrEqual(300_000)
+    }),
+  )
+
+  it.scopedLive("an idle connection is kept for ever, or closed although the next request already stands in it", () =>
+    Effect.gen(function* () {
+      const port = yield* listening({ idleTimeout: 60 })
+      expect((yield* late(port)).match(/HTTP\/1\.1 200/g)).toHaveLength(2)
+      expect(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /)
     }),
   )
 

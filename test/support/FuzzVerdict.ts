@@ -172,6 +172,20 @@ const compareStats = async (url: string, rows: ReadonlyArray<Json>, findings: Fi
   }
 }
 
+/** Calls are told one a line, in the order of lists. */
+const compareCalls = async (url: string, rows: ReadonlyArray<Json>, findings: Findings): Promise<void> => {
+  for (const query of FILTERS.filter(({ job_type }) => job_type === undefined)) {
+    const lines = (await (await ask(`${url}/api/v1/calls?${search(query)}`)).text()).split("\n")
+    const told = objects(lines.filter((line) => line !== "").map((line) => JSON.parse(line)))
+    const wanted = Stats.leaves(rows, query)
+    const what = `calls of ${JSON.stringify(query)}`
+    if (JSON.stringify(idsOf(told)) !== JSON.stringify(idsOf(wanted)))
+      findings.problem(`${what}: ${told.length} calls, not the ${wanted.length} of the model`)
+    const metrics = (calls: ReadonlyArray<Json>) => JSON.stringify(calls.map((call) => call["metrics_json"]))
+    if (metrics(told) !== metrics(wanted)) findings.problem(`${what}: other metrics than those of their rows`)
+  }
+}
+
 const counted = (rows: ReadonlyArray<Json>, name: string): Json => {
   const counts = new Map<string, number>()
   for (const row of rows) counts.set(String(row[name]), (counts.get(String(row[name])) ?? 0) + 1)
@@ -246,6 +260,7 @@ export const whole = async (
   if (!isOrdered(rows)) findings.problem("the pages do not come newest first")
   await compareLists(url, rows, findings)
   await compareStats(url, rows, findings)
+  await compareCalls(url, rows, findings)
   await compareNames(url, rows, models, findings)
   await compareEvents(url, models, findings)
   return { rows: rows.length, differing }

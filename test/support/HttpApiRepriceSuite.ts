@@ -1,9 +1,11 @@
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { LivePrices, type LivePricesService, PricesUnusable, UNKNOWN } from "../../services/LivePrices.js"
+import type { ListedPrice } from "../../src/domain/PriceTable.js"
 import type { Over } from "./HttpApiWriteSuite.js"
 import { type PlainClient, run } from "./PlainClient.js"
 import { pricing } from "./Repricings.js"
+import { atTime } from "./Rotations.js"
 
 const book = { ...UNKNOWN, unsafePriceOf: pricing(2), readOn: "2026-01-01" }
 
@@ -22,6 +24,14 @@ const call = (event_id: string, metrics_json: object) =>
   })
 
 const TOKENS = { input_tokens: 10, output_tokens: 5, cost_status: "unpriced", cost_nanousd: null }
+
+const LISTED: ListedPrice = {
+  ...{ origin: "user", provider: "p", model: "m", aliases: [], startMillis: null, window: null },
+  price: {
+    ...{ priceId: "user:p/m", effectiveFrom: null, tiers: [] },
+    rates: { uncachedInput: 1, cacheRead: 1, cacheWrite5m: 1, output: 1 },
+  },
+}
 
 const REPRICE = "/api/v1/maintenance/reprice"
 const REPRICINGS = "/api/v1/maintenance/repricings"
@@ -58,6 +68,40 @@ export const repricing = (over: Over): void => {
       expect((await undo({ dry_run: false })).json).toEqual({ restored: 3, changed_since: 0, next: null })
       expect((await get("/api/v1/runs")).text).toBe(before)
     }),
+  )
+
+  it.live(
+    "goes on under the number of a repricing that ended, was of other calls or other prices, or never was",
+    () => {
+      let prices = book
+      let now = Date.UTC(2026, 0, 1)
+      const changing = { unsafeCurrent: () => prices, reload: Effect.sync(() => prices), oldAfterDays: 60 }
+      return priced(async ({ post, get }) => {
+        const many = Array.from({ length: 450 }, (_, n) => call(`c-${n}`, TOKENS))
+        await post("/api/v1/runs/batch", many)
+        const on = (place: unknown, more: object = {}) => post(REPRICE, { dry_run: false, place, ...more })
+        const first = await post(REPRICE, { dry_run: false })
+        expect(first.json).toMatchObject({ repriced: { calls: 200 }, repricing_id: 1, next: { repricing_id: 1 } })
+        const { next } = first.json
+        prices = { ...book, listed: [LISTED] }
+        const changed = await on(next)
+        prices = book
+        for (const refused of [changed, await on({ ...next, repricing_id: 7 }), await on(next, { model: "m" })]) {
+          expect([refused.status, refused.json.detail]).toEqual([
+            400,
+            expect.stringContaining("no unfinished repricing"),
+          ])
+        }
+        const second = await on(next)
+        expect(second.json).toMatchObject({ repriced: { calls: 200 }, repricing_id: 1 })
+        expect((await on(second.json.next)).json).toMatchObject({ repriced: { calls: 50 }, next: null })
+        expect((await on(next)).status).toBe(400)
+        expect((await get(REPRICINGS)).json).toMatchObject([{ id: 1, calls: 450, finished_at: expect.any(String) }])
+      }, changing).pipe(
+        // Each look at the clock is later than a request works.
+        Effect.withClock(atTime(() => (now += 10_000))),
+      )
+    },
   )
 
   it.live("takes a request to reprice that makes no sense", () =>

@@ -51,6 +51,10 @@ const QUERIES: ReadonlyArray<Odd> = [
   odd("GET", "/api/v1/stats?group_by=bogus", [422]),
   odd("GET", "/api/v1/stats?group_by=__proto__", [422]),
   odd("GET", "/api/v1/stats?start_time_from=x", [400]),
+  odd("GET", "/api/v1/calls?status=bogus", [400]),
+  odd("GET", "/api/v1/calls?start_time_to=x", [400]),
+  odd("GET", "/api/v1/calls?under=run-0-1", [200]),
+  odd("GET", "/api/v1/calls?under=a%00b&model=%F0%9F%98%80", [200]),
   odd("GET", `${RUNS}/run-0-1/events?limit=0`, [422]),
   odd("GET", `${RUNS}/nobody/events`, [404]),
   odd("GET", `${RUNS}/nobody/tree`, [404]),
@@ -135,7 +139,14 @@ export const wanderings: FastCheck.Arbitrary<Odd> = tuple(
 
 /** Queries of any words. */
 export const reads: FastCheck.Arbitrary<Odd> = tuple(
-  constantFrom(RUNS, "/api/v1/stats", `${RUNS}/run-0-1/events`, `${RUNS}/run-0-1/tree`, `${RUNS}/w0-1`),
+  constantFrom(
+    RUNS,
+    "/api/v1/stats",
+    "/api/v1/calls",
+    `${RUNS}/run-0-1/events`,
+    `${RUNS}/run-0-1/tree`,
+    `${RUNS}/w0-1`,
+  ),
   array(
     tuple(
       constantFrom(

@@ -25,6 +25,8 @@ type Money = (typeof MONEY)[number]
 const STATUSES = ["success", "success", "success", "failure", "timeout", "cancelled", "partial", "running"] as const
 
 const MODELS = ["model-a", "model-b", "model-c", null] as const
+/** What the answer says of its model: nothing, another one, or the dated form of one. */
+const ANSWERS = [null, null, "model-b", "model-b-20260101"] as const
 const WORKERS = ["W2.FactsBuilder", "W5.SectionWriter", null] as const
 const COMMITS = ["a".repeat(40), "b".repeat(40), null] as const
 const BRANCHES = ["main", "next", null] as const
@@ -38,6 +40,7 @@ export interface Planned {
   readonly start: string
   readonly agent: string
   readonly model: string | null
+  readonly answered: string | null
   readonly provider: string | null
   readonly worker: string | null
   readonly commit: string | null
@@ -161,6 +164,7 @@ const rowOf = ({ tree, index }: Place, { shape, words, money, tokens }: Drawn, r
     worker: word.of(WORKERS),
     commit: word.of(COMMITS),
     branch: word.of(BRANCHES),
+    answered: word.of(ANSWERS),
     names: [
       ...(parent !== undefined && spans ? [parent] : []),
       ...rows.flatMap((row, place) => (row.runId === parentRunId ? [place] : [])),
@@ -205,6 +209,7 @@ export const grow = (tree: number, all: ReadonlyArray<Drawn>): Tree => {
         span_id: hex(tree * 64 + index + 1, 16),
         parent_span_id: parentSpan === undefined ? null : hex(tree * 64 + parentSpan + 1, 16),
         model: planned.model,
+        ...(planned.answered === null ? {} : { response_model: planned.answered }),
         provider: planned.provider,
         worker: planned.worker,
       },

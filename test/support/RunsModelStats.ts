@@ -132,6 +132,12 @@ const ranks = (values: ReadonlyArray<number>): Readonly<Record<string, number | 
   return { p50: at(50), p95: at(95), p99: at(99) }
 }
 
+/** The calls of a query that bear their own cost. */
+export const leaves = (rows: ReadonlyArray<Row>, query: Query): ReadonlyArray<Row> => {
+  const outer = outerCalls(rows)
+  return rows.filter((row) => row["job_type"] === "llm_call" && !outer.has(row) && matches(row, query))
+}
+
 /** What the stats of some rows must say, by group. Percentiles are exact here. */
 export const stats = (rows: ReadonlyArray<Row>, groupBy: string, query: Query): ReadonlyMap<unknown, Json> => {
   const outer = outerCalls(rows)

@@ -82,9 +82,13 @@ export const STATS = {
   hour: (row: Planned) => `${row.start.slice(0, 13)}:00:00.000Z`,
 }
 
+/** The dated form of the model that was asked is that model; anything else is another one. */
+const answeredBy = ({ answered, model }: Planned): string | null =>
+  answered === null || (model !== null && answered.startsWith(model)) ? model : answered
+
 /** By what `cost` groups. */
 export const COST = {
-  model: (row: Planned) => row.model ?? "(unknown model)",
+  model: (row: Planned) => answeredBy(row) ?? "(unknown model)",
   day,
   worker: (row: Planned) => row.worker ?? "(no worker)",
   launch: run,

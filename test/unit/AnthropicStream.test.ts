@@ -146,6 +146,20 @@ describe("the stream of the Messages API", () => {
     expect(counted(undefined)).toMatchObject({ uncachedInput: 1000, output: 1, source: "lower_bound" })
   })
 
+  it("a list within the counts is lost, and with it the tokens of a compaction", () => {
+    const compaction = { type: "compaction", input_tokens: 5000, output_tokens: 400 }
+    const iterations = [compaction, { type: "message", input_tokens: 1000, output_tokens: 25 }]
+    const { used } = readAll([
+      begin(),
+      block(0, { type: "text", text: "Yes." }),
+      ending("end_turn", { output_tokens: 25, iterations: [compaction] }),
+      ending("end_turn", { output_tokens: 25, iterations }),
+      end,
+    ])
+    expect(used).toEqual(Usage.fromMessagesApi({ ...USAGE, output_tokens: 25, iterations }))
+    expect(used).toMatchObject({ uncachedInput: 6000, output: 425 })
+  })
+
   it("a provider that tells no usage leaves it at none, and one that tells it at the end only is believed", () => {
     const told = readAll([begin(null), block(0, { type: "text", text: "Yes." }), ending("end_turn", undefined), end])
     expect(answerOf(told)?.usage).toEqual(Usage.none)

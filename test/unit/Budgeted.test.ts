@@ -215,6 +215,24 @@ describe("Budgeted.stream", () => {
     }).pipe(Effect.provide(recording(answering, { maxCostUsd: 1 }))),
   )
 
+  it.effect("a stream that is left early loses what attempts before it were billed", () => {
+    const attempt = {
+      ...{ n: 1, started_at: "2026-11-20T12:00:00.000Z", duration_ms: 5, http_status: 200, retry_after_ms: null },
+      ...{ error_class: "EmptyResponse", token_usage: Usage.toWire(usage), usage_source: "provider" as const },
+    }
+    return Effect.gen(function* () {
+      yield* Stream.runDrain(Stream.take(Budgeted.stream(request), 1))
+      expect(yield* spent).toMatchObject({ calls: 1, nanoUsd: CALL + INPUT })
+    }).pipe(
+      Effect.provide(
+        recording(
+          client(() => Effect.succeed({ ...answer, attempts: [attempt] })),
+          { maxCostUsd: 1 },
+        ),
+      ),
+    )
+  })
+
   it.effect("a stream is asked for although the budget refuses it", () =>
     Effect.gen(function* () {
       const refused = yield* Effect.either(Stream.runDrain(Budgeted.stream(request)))

@@ -23,6 +23,7 @@ const callOf = (used: Usage, at: Price, more: Readonly<Record<string, unknown>> 
   provider: "anthropic",
   model: "m",
   responseModel: null,
+  attempts: [],
   metrics: { ...toWire(used), cost_status: "priced", cost_breakdown: price(used, at).breakdown, ...more },
 })
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
 import * as CurrentRunDetached from "../../layers/CurrentRunDetached.js"
 import * as EventLogMemory from "../../layers/EventLogMemory.js"
 import * as IdGeneratorSequence from "../../layers/IdGeneratorSequence.js"
@@ -71,6 +72,20 @@ const closing = (said: Effect.Effect<LlmResponse, LlmError>) =>
   )
 
 describe("the cost of a call with attempts that are billed", () => {
+  it.effect("a call over a change of price is priced otherwise than when a server or a repricing prices it", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.parse("2026-10-06T23:59:30Z"))
+      const cached = {
+        ...answer,
+        model: "claude-sonnet-5-5",
+        usage: { ...Usage.none, cacheRead: 1000, source: "provider" as const },
+      }
+      const { payload } = yield* closing(Effect.as(TestClock.adjust("1 minute"), cached))
+      // Reads cost 0.20 USD a million until the day's end, and 0.10 from then on.
+      expect(payload).toMatchObject({ cost_nanousd: 200_000, price_effective_from: null })
+    }),
+  )
+
   it.live("an answer after a billed failure costs both, each at its own model's price, once", () =>
     Effect.gen(function* () {
       const attempts = [

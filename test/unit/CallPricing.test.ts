@@ -19,8 +19,15 @@ const call = (metrics: Readonly<Record<string, unknown>>): CallPricing.PricedCal
   provider: "p",
   model: "m",
   responseModel: null,
+  attempts: [],
   metrics,
 })
+
+/** The metrics that a repricing leaves; null where it leaves them as they are. */
+const changed = (one: CallPricing.PricedCall, prices: CallPricing.PriceOf) => {
+  const outcome = CallPricing.repriced(one, prices, 0, 1)
+  return outcome.kind === "changed" ? outcome.metrics : null
+}
 
 const count = FastCheck.nat({ max: 100_000 })
 
@@ -55,28 +62,58 @@ describe("a call's cost, put into its metrics", () => {
 
   it.prop("changes when the same is told again", [count, count], ([input, output]) => {
     const told = { input_tokens: input, output_tokens: output, cost_status: "unpriced", cost_nanousd: null }
-    const repriced = CallPricing.repriced(call(told), priceOf, 0, 1)
+    const repriced = changed(call(told), priceOf)
     expect(repriced).toMatchObject({ cost_nanousd: 3 * input + 15 * output, priced_by: "reprice:1" })
     if (repriced === null) return
     expect(JSON.stringify(CallPricing.received(repriced, told))).toBe(JSON.stringify(repriced))
-    expect(CallPricing.repriced(call(repriced), priceOf, 0, 2)).toBe(null)
+    expect(CallPricing.repriced(call(repriced), priceOf, 0, 2)).toEqual({ kind: "same" })
   })
 
   it("is put where there is none to be paid, or where it is not known", () => {
     const tokens = { input_tokens: 1, output_tokens: 1 }
-    const status = (told: object) => CallPricing.repriced(call({ ...tokens, ...told }), priceOf, 0, 1)?.["cost_status"]
+    const status = (told: object) => changed(call({ ...tokens, ...told }), priceOf)?.["cost_status"]
     expect(status({ cost_status: "simulated", cost_nanousd: 5 })).toBe(undefined)
     expect(status({ cost_status: "replayed", cost_nanousd: 0 })).toBe(undefined)
     expect(status({ cost_status: "priced", cost_nanousd: 18 })).toBe(undefined)
     expect(status({ cost_status: "priced", cost_nanousd: 17 })).toBe("priced")
     expect(status({ usage_source: "none" })).toBe(undefined)
-    expect(CallPricing.repriced({ ...call(tokens), model: "other" }, priceOf, 0, 1)).toBe(null)
-    expect(CallPricing.repriced({ ...call(tokens), provider: "sandbox" }, () => Option.some(PRICE), 0, 1)).toBe(null)
-    expect(CallPricing.pricedAtIngest({ ...call(tokens), model: null }, priceOf, 0)).toBe(null)
+    expect(CallPricing.repriced({ ...call(tokens), model: "other" }, priceOf, 0, 1)).toEqual({
+      kind: "unknown",
+      reason: "no price is known of p/other",
+    })
+    expect(CallPricing.repriced({ ...call(tokens), provider: "sandbox" }, () => Option.some(PRICE), 0, 1)).toEqual({
+      kind: "same",
+    })
+    expect(CallPricing.repriced({ ...call(tokens), model: null }, priceOf, 0, 1)).toEqual({
+      kind: "unknown",
+      reason: CallPricing.NO_MODEL,
+    })
+    expect(CallPricing.pricedAtIngest({ ...call(tokens), model: null, provider: "sandbox" }, priceOf, 0)).toBe(null)
     expect(CallPricing.pricedAtIngest(call({ ...tokens, service_tier: "odd" }), priceOf, 0)).toMatchObject({
       cost_status: "unpriced",
       unpriced_reason: expect.stringContaining("odd"),
     })
+  })
+})
+
+describe("a call that comes with tokens and without the name of its model", () => {
+  it("has no word about its cost, or keeps that one when the name comes", () => {
+    const nameless = { ...call({ input_tokens: 1, output_tokens: 1 }), model: null }
+    const waiting = CallPricing.pricedAtIngest(nameless, priceOf, 0)
+    expect(waiting).toEqual({
+      input_tokens: 1,
+      output_tokens: 1,
+      api_cost_usd: null,
+      cost_nanousd: null,
+      cost_status: "unpriced",
+      unpriced_reason: expect.stringContaining("context_json.model"),
+      priced_by: "server",
+    })
+    const metrics = waiting ?? {}
+    expect(CallPricing.pricedAtIngest({ ...nameless, metrics }, priceOf, 0)).toBe(null)
+    const named = CallPricing.pricedAtIngest({ ...call(metrics) }, priceOf, 0)
+    expect(named).toEqual(CallPricing.pricedAtIngest(call(nameless.metrics), priceOf, 0))
+    expect(named).toMatchObject({ cost_status: "priced" })
   })
 })
 
@@ -98,6 +135,7 @@ describe("what a call used, read from its metrics", () => {
       cacheRead: 6,
     })
     expect(of({ total_tokens: 3 })).toBe(null)
+    expect(of({ input_tokens: 5, output_tokens: 4, cache_read_tokens: 6 })).toBe(null)
     expect(of({ input_tokens: 1e10, output_tokens: 1 })).toBe(null)
     expect(of({ input_tokens: 1, output_tokens: 1, usage_source: "none" })).toBe(null)
   })
@@ -106,5 +144,6 @@ describe("what a call used, read from its metrics", () => {
     const told = { input_tokens: 1, output_tokens: 1 }
     expect(of({ ...told, service_tier: "Standard", inference_geo: "global", speed: 7 })).toEqual(of(told))
     expect(of({ ...told, service_tier: "batch" })).toMatchObject({ serviceTier: "batch" })
+    expect(of({ ...told, service_tier: " Batch" })).toEqual(of({ ...told, service_tier: "batch" }))
   })
 })

@@ -159,6 +159,71 @@ describe("CallSpan", () => {
     }).pipe(Effect.provide(recording)),
   )
 
+  it.effect("an answer of the sandbox counts as bought where the SDK hides the headers", () =>
+    Effect.gen(function* () {
+      const plain = { ...answer, id: "chatcmpl-sandbox_0123" }
+      const part = { type: "response-metadata", id: Option.some("msg_sandbox_0123") }
+      const getters = {
+        ...answer,
+        get id() {
+          throw new Error("a getter was touched")
+        },
+      }
+      const usage = () => answer.usage
+      yield* CallSpan.record(Effect.succeed(plain), asked)
+      yield* CallSpan.record(Effect.succeed({ content: [part] }), { ...asked, usage })
+      yield* CallSpan.record(Effect.succeed(answer), { ...asked, source: "sandbox" })
+      yield* CallSpan.record(Effect.succeed(answer), { ...asked, source: () => "replay" })
+      yield* CallSpan.record(Effect.succeed(plain), { ...asked, source: "provider" })
+      yield* CallSpan.record(Effect.succeed(getters), { ...asked, usage, source: () => "somebody" })
+      const ends = (yield* events).filter(({ type }) => type === "LLM_CALL_FINISHED")
+      expect(ends.map(({ payload }) => payload)).toMatchObject([
+        { provider: "sandbox", cost_status: "simulated", cost_nanousd: 210_000 },
+        { provider: "sandbox", cost_status: "simulated", cost_nanousd: 210_000 },
+        { provider: "sandbox", cost_status: "simulated" },
+        { provider: "replay", cost_status: "replayed", cost_nanousd: 0 },
+        { cost_status: "priced", cost_nanousd: 210_000 },
+        { cost_status: "priced", cost_nanousd: 210_000 },
+      ])
+    }).pipe(Effect.provide(recording)),
+  )
+
+  it.effect("a failure that says what it used is recorded as one that used nothing", () =>
+    Effect.gen(function* () {
+      const rejection = Object.assign(new Error("no object"), { usage: { inputTokens: 1000, outputTokens: 100 } })
+      yield* Effect.flip(CallSpan.record(() => Promise.reject(rejection), asked))
+      const failed = (yield* events).find(({ type }) => type === "LLM_CALL_FAILED")
+      expect(failed?.payload).toMatchObject({
+        token_usage: { input_tokens: 1000, output_tokens: 100 },
+        ...{ cost_nanousd: 210_000, cost_status: "priced", usage_source: "provider" },
+      })
+    }).pipe(Effect.provide(recording)),
+  )
+
+  it.effect("why a call is unpriced is not told, or where it went is told with its credentials", () =>
+    Effect.gen(function* () {
+      const usage = () => ({ ...answer.usage, service_tier: "never-heard-of" })
+      yield* CallSpan.record(Effect.succeed(answer), { ...asked, usage, baseUrl: `https://me:${SECRET}@host/v1?key=x` })
+      const [started, finished] = yield* events
+      expect(started?.payload).toMatchObject({ provider_base_url: "https://host/v1" })
+      expect(finished?.payload).toMatchObject({
+        cost_status: "unpriced",
+        unpriced_reason: expect.stringContaining("never-heard-of"),
+      })
+    }).pipe(Effect.provide(recording)),
+  )
+
+  it.effect("promises that never settle hold the result for longer than two seconds", () =>
+    Effect.gen(function* () {
+      const never = () => new Promise(() => {})
+      const extractors = { usage: never, finishReason: never, responseModel: never, headers: never, output: never }
+      const waiting = yield* Effect.fork(CallSpan.record(Effect.succeed(answer), { ...asked, ...extractors }))
+      yield* TestClock.adjust("2 seconds")
+      const polled = yield* Fiber.poll(waiting)
+      expect(Option.map(polled, Exit.isSuccess)).toEqual(Option.some(true))
+    }).pipe(Effect.provide(recording)),
+  )
+
   it.effect("interruption does not abort the promise, or is recorded as something else", () =>
     Effect.gen(function* () {
       const begun = yield* Deferred.make<AbortSignal>()

@@ -7,10 +7,14 @@ import * as Figures from "../../src/cli/Figures.js"
 import * as LaunchResult from "../../src/cli/LaunchResult.js"
 import * as Progress from "../../src/cli/Progress.js"
 import * as RenderCost from "../../src/cli/RenderCost.js"
+import * as RenderRepricing from "../../src/cli/RenderRepricing.js"
 import * as RenderTree from "../../src/cli/RenderTree.js"
 import * as Table from "../../src/cli/Table.js"
+import { NO_TOKENS } from "../../src/domain/CallParts.js"
+import { NO_MODEL } from "../../src/domain/CallPricing.js"
 import type { Event } from "../../src/domain/Event.js"
 import * as Project from "../../src/domain/Project.js"
+import { NOTHING } from "../../src/domain/Repricing.js"
 import * as RunFold from "../../src/domain/RunFold.js"
 import * as RunTree from "../../src/domain/RunTree.js"
 import * as RecordedRuns from "../support/RecordedRuns.js"
@@ -36,7 +40,7 @@ describe("RenderTree", () => {
       "   ├─ priced        success  1,500  3,000  $0.0495                                   1.5 s  2 attempts",
       "   ├─ simulated     success  1,500  3,000  $0.0495 simulated                         1.5 s  2 attempts",
       "   ├─ unpriced      success  1,500  3,000  unpriced                                  1.5 s  2 attempts",
-      "   └─ failed        failure      0      0  -                                         10 ms  RateLimited: too many requests",
+      "   └─ failed        failure      -      -  -                                         10 ms  RateLimited: too many requests",
     ])
   })
 
@@ -155,6 +159,29 @@ describe("Progress", () => {
     expect(Progress.status(end)).toBe(
       "W2.FactsBuilder: 3 calls, 1 failed, 13,500 tokens, $0.0495 + $0.0495 simulated + 1 unpriced",
     )
+  })
+})
+
+describe("what to do about unpriced calls", () => {
+  const advice = (...reasons: ReadonlyArray<string>) =>
+    RenderRepricing.repriced(Ansi.plain, {
+      database: "db",
+      dry_run: true,
+      repricing_id: null,
+      repriced: { ...NOTHING, still_unpriced: 2, unknown: reasons.map((reason) => ({ reason, calls: 1 })) },
+    })
+
+  it("a price file is asked for where the model's name is missing, or the name where a price is", () => {
+    expect(advice(NO_MODEL, NO_TOKENS)).toContain("as context_json.model")
+    expect(advice(NO_MODEL, NO_TOKENS)).not.toContain("price file")
+    expect(advice(NO_MODEL, "no price is known of p/m")).toMatch(/context_json\.model.*price file/s)
+    expect(advice("no price is known of p/m")).not.toContain("context_json")
+    const row = { calls: 1, input_tokens: 1, output_tokens: 1 }
+    const listed = RenderCost.unpriced(Ansi.plain, [
+      { ...row, provider: "p", model: "m" },
+      { ...row, provider: null, model: null },
+    ]).join("\n")
+    expect(listed).toMatch(/p\/m: 1 call,.*\(no model told\): 1 call,.*context_json\.model/s)
   })
 })
 

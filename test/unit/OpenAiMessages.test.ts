@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import { partialParse } from "openai/_vendor/partial-json-parser/parser"
 import * as OpenAiMessages from "../../layers/OpenAiMessages.js"
 import type { LlmRequest } from "../../src/domain/Llm.js"
 
@@ -12,7 +13,7 @@ const request: LlmRequest = {
 
 const body = (fields: Partial<LlmRequest>) => OpenAiMessages.toBody({ ...request, ...fields }, "max_tokens")
 
-const decode = (response: unknown) => OpenAiMessages.decode(JSON.stringify(response))
+const decode = (response: unknown) => OpenAiMessages.decode(JSON.stringify(response), partialParse)
 
 const choice = (message: object, finish: string | null = "stop") => ({
   model: "gpt-4o-2024-08-06",
@@ -69,7 +70,7 @@ describe("OpenAiMessages.toBody", () => {
           content: [
             { type: "text", text: "I will." },
             { type: "tool_use", id: "a", name: "look", input: { at: "sea" } },
-            { type: "tool_use", id: "b", name: "look", input: "{at the sky" },
+            { type: "tool_use", id: "b", name: "look", input: "the sky" },
           ],
         },
         {
@@ -96,7 +97,7 @@ describe("OpenAiMessages.toBody", () => {
         content: "I will.",
         tool_calls: [
           { id: "a", type: "function", function: { name: "look", arguments: '{"at":"sea"}' } },
-          { id: "b", type: "function", function: { name: "look", arguments: "{at the sky" } },
+          { id: "b", type: "function", function: { name: "look", arguments: '"the sky"' } },
         ],
       },
       { role: "tool", tool_call_id: "a", content: "blue" },
@@ -137,14 +138,14 @@ describe("OpenAiMessages.decode", () => {
       decode(
         choice({
           content: null,
-          tool_calls: [call("a", '{"at":1}'), call(null, "{at"), call("c", ""), call("d", { at: 2 })],
+          tool_calls: [call("a", '{"at":1}'), call(null, '{"at":0}'), call("c", ""), call("d", { at: 2 })],
         }),
       ),
     )
     expect(decoded.finishReason).toBe("tool_calls")
     expect(decoded.content).toEqual([
       { type: "tool_use", id: "a", name: "look", input: { at: 1 } },
-      { type: "tool_use", id: "call_2", name: "look", input: "{at" },
+      { type: "tool_use", id: "call_2", name: "look", input: { at: 0 } },
       { type: "tool_use", id: "c", name: "look", input: {} },
       { type: "tool_use", id: "d", name: "look", input: { at: 2 } },
     ])
@@ -152,6 +153,44 @@ describe("OpenAiMessages.decode", () => {
       decode(choice({ content: null, function_call: { name: "look", arguments: "{}" } })),
     )
     expect(legacy.content).toEqual([{ type: "tool_use", id: "call_1", name: "look", input: {} }])
+  })
+
+  it("a tool call that is no JSON passes for an answer, is thrown away with its money, or one that was cut is lost", () => {
+    const calling = (finish: string) => {
+      const tool_calls = [{ id: "a", type: "function", function: { name: "look", arguments: '{"at":"se' } }]
+      return decode(choice({ content: "I will.", tool_calls }, finish))
+    }
+    expect(calling("tool_calls")).toMatchObject(
+      Either.left({
+        reason: "MalformedResponse",
+        retryable: true,
+        detail: "the input of tool call look is not JSON",
+        usage: { uncachedInput: 10, output: 5, source: "provider" },
+      }),
+    )
+    expect(Either.getOrThrow(calling("length"))).toMatchObject({
+      finishReason: "length",
+      content: [{ text: "I will." }, { type: "tool_use", name: "look", input: { at: "se" } }],
+    })
+  })
+
+  it("an error under a status of success is a malformed answer, or tried again in vain", () => {
+    const told = (error: unknown) => Either.getOrThrow(Either.flip(decode({ error })))
+    expect(told({ message: "Slow down", code: 429 })).toMatchObject({
+      ...{ reason: "RateLimited", detail: "Slow down", again: true, retryable: true },
+    })
+    expect(told({ message: "No such model", code: "404" })).toMatchObject({ reason: "NotFound", again: false })
+    expect(told({ message: "Wrong", type: "invalid_request_error" })).toMatchObject({
+      ...{ reason: "InvalidRequest", retryable: false },
+    })
+    expect(told({ message: "Pay", code: "insufficient_quota" })).toMatchObject({
+      ...{ reason: "RateLimited", retryable: false },
+    })
+    expect(told("The engine stopped")).toMatchObject({
+      reason: "ServerError",
+      detail: "The engine stopped",
+      again: true,
+    })
   })
 
   it("a refusal passes for an answer, or for no answer at all", () => {
@@ -175,8 +214,16 @@ describe("OpenAiMessages.decode", () => {
   })
 
   it("what is no chat completion passes for one", () => {
-    expect(OpenAiMessages.decode("<html>")).toEqual(Either.left("text that is not JSON"))
-    for (const other of [{ error: { message: "no" } }, { choices: [] }, [1], { choices: [{ text: "old" }] }])
-      expect(decode(other)).toEqual(Either.left("JSON that is no chat completion"))
+    expect(OpenAiMessages.decode("<html>", partialParse)).toMatchObject(
+      Either.left({ reason: "MalformedResponse", detail: "the answer is text that is not JSON" }),
+    )
+    for (const other of [{ choices: [] }, [1], null, { error: null }, { choices: [{ text: "old" }] }])
+      expect(decode(other)).toMatchObject(
+        Either.left({ reason: "MalformedResponse", detail: "the answer is JSON that is no chat completion" }),
+      )
+    const usage = { prompt_tokens: 10, completion_tokens: 5 }
+    expect(decode({ choices: [{ finish_reason: "content_filter" }], usage }), "and costs nothing").toMatchObject(
+      Either.left({ usage: { uncachedInput: 10, output: 5, source: "provider" } }),
+    )
   })
 })

@@ -148,6 +148,15 @@ describe("OpenSpans", () => {
     expect(fold([event(1, 0, T0, change("FAILED", "CREATED"))]).open()).toEqual([])
   })
 
+  it("a launch that died does not say how it goes on, or another run says it", () => {
+    const summaryOf = (job_type: string) => {
+      const [run] = closings(fold([event(1, 0, T0, { type: "RUN_CREATED", payload: { agent_name: "a", job_type } })]))
+      return run?.type === "RUN_FAILED" ? run.payload.error_summary : undefined
+    }
+    expect(summaryOf("launch")).toMatch(/Go on with: runledger launch --resume \S+$/)
+    expect(summaryOf("poems")).not.toContain("--resume")
+  })
+
   it("the summary names the process when it is known, and is never too long", () => {
     const long = event(2, 0, T0, {
       type: "LLM_CALL_STARTED",

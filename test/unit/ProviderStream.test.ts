@@ -8,6 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { policy } from "../../layers/ProviderAttempts.js"
+import * as ProviderHttp from "../../layers/ProviderHttp.js"
 import * as ProviderStream from "../../layers/ProviderStream.js"
 import type { LlmRequest } from "../../src/domain/Llm.js"
 import * as Usage from "../../src/domain/Usage.js"
@@ -55,7 +56,7 @@ const scripted = (options: {
       protocol: {
         requestIdHeader: "request-id",
         post: () => Promise.reject(new Error("not used")),
-        decode: () => Either.left("not used"),
+        decode: () => Either.left(ProviderHttp.noAnswer("not used")),
         isEmpty: () => false,
         wordsOf: () => ({ words: "", isFinal: false }),
       },

@@ -10,6 +10,20 @@ describe("webhook", () => {
   })
 
   it.each([
+    ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", null],
+    ["any words of one's own", null],
+    ["whsec_", "not base64"],
+    ["whsec_A", "not base64"],
+    ["whsec_?!?!", "not base64"],
+    ['whsec_bm90IG9uZQ=="', "not base64"],
+  ])("%s signs with an empty or a mutilated key, or is refused", (secret, words) => {
+    const problem = WebhookMessage.secretProblem(secret)
+    if (words === null) expect(problem).toBeNull()
+    else expect(problem).toContain(words)
+    expect(problem ?? "").not.toMatch(/\?!|bm90/)
+  })
+
+  it.each([
     ["https://hooks.example.com/a/b?c=d", null],
     ["http://localhost:9000/x", null],
     ["http://127.0.0.1/x", null],

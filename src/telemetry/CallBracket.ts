@@ -1,0 +1,76 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as Hash from "effect/Hash"
+import * as Tracer from "effect/Tracer"
+
+/**
+ * A fiber compares the context that it is given with the one it has, by hash first. No other context has this one's span, so
+ * any hash is right, and one that need not be computed saves a microsecond.
+ */
+const hash = (): number => 0
+const HASHED = { [Hash.symbol]: hash }
+
+const inside = (outside: Context.Context<never>, span: Tracer.ExternalSpan): Context.Context<never> => {
+  const services = new Map<string, unknown>()
+  outside.unsafeMap.forEach((service, key) => {
+    services.set(key, service)
+  })
+  services.set(Tracer.ParentSpan.key, span)
+  return Object.assign(Context.unsafeMake<never>(services), HASHED)
+}
+
+/** What fibers can do that their published type does not say. */
+interface Settable {
+  readonly setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void
+}
+
+const isSettable = (fiber: object): fiber is Settable =>
+  "setFiberRef" in fiber && typeof fiber.setFiberRef === "function"
+
+/** Changes a fiber's context: at once where that can be had, in a step of its own otherwise. */
+const entering = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  context: Context.Context<never>,
+): Effect.Effect<void> => {
+  if (!isSettable(fiber)) return FiberRef.set(FiberRef.currentContext, context)
+  fiber.setFiberRef(FiberRef.currentContext, context)
+  return Effect.void
+}
+
+const after = <A, E, R>(first: Effect.Effect<void>, then: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  first === Effect.void ? then : Effect.zipRight(first, then)
+
+/** What begins before a use, and what is told how the use ended; neither can be interrupted, and the second happens whatever comes. */
+export interface Bracket<A, E> {
+  readonly acquire: Effect.Effect<void>
+  readonly use: Effect.Effect<A, E>
+  readonly release: (exit: Exit.Exit<A, E>) => Effect.Effect<void>
+}
+
+/**
+ * Acquires, uses, and releases by how the use ended, all of it as the children of a span. It is
+ * `Effect.acquireUseRelease(acquire, () => use, (_, exit) => release(exit))` with a parent span provided, but that a defect of the
+ * acquisition is released, too. A call pays for every step, so the context is changed in those that are taken anyway. Must be called by the fiber itself.
+ */
+export const around = <A, E>(
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  span: Tracer.ExternalSpan,
+  { acquire, release, use }: Bracket<A, E>,
+): Effect.Effect<A, E> =>
+  Effect.uninterruptibleMask((restore) => {
+    const outside = fiber.currentContext
+
+    const leave = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
+      Effect.matchCauseEffect(release(exit), {
+        onFailure: (cause) => after(entering(fiber, outside), Effect.failCause(cause)),
+        onSuccess: () => after(entering(fiber, outside), exit),
+      })
+
+    return Effect.matchCauseEffect(after(entering(fiber, inside(outside, span)), after(acquire, restore(use))), {
+      onFailure: (cause) => leave(Exit.failCause(cause)),
+      onSuccess: (value) => leave(Exit.succeed(value)),
+    })
+  })
