@@ -43,17 +43,29 @@ const entering = (
 const after = <A, E, R>(first: Effect.Effect<void>, then: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   first === Effect.void ? then : Effect.zipRight(first, then)
 
-/** What begins before a use, and what is told how the use ended; neither can be interrupted, and the second happens whatever comes. */
+/**
+ * What begins before a use, and what is told how the use ended; neither can be interrupted, and the second happens whatever comes.
+ * Both are called in the fiber, and give back what is left to be done: `Effect.void` when that is nothing.
+ */
 export interface Bracket<A, E> {
-  readonly acquire: Effect.Effect<void>
+  readonly acquire: () => Effect.Effect<void>
   readonly use: Effect.Effect<A, E>
   readonly release: (exit: Exit.Exit<A, E>) => Effect.Effect<void>
 }
 
+const begun = (step: () => Effect.Effect<void>): Effect.Effect<void> => {
+  try {
+    return step()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
 /**
  * Acquires, uses, and releases by how the use ended, all of it as the children of a span. It is
- * `Effect.acquireUseRelease(acquire, () => use, (_, exit) => release(exit))` with a parent span provided, but that a defect of the
- * acquisition is released, too. A call pays for every step, so the context is changed in those that are taken anyway. Must be called by the fiber itself.
+ * `Effect.acquireUseRelease(Effect.suspend(acquire), () => use, (_, exit) => release(exit))` with a parent span provided, but that a
+ * defect of the acquisition is released, too. A call pays for every step of the fiber, so none is taken where nothing is left to be
+ * done. Must be called by the fiber itself.
  */
 export const around = <A, E>(
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
@@ -63,13 +75,18 @@ export const around = <A, E>(
   Effect.uninterruptibleMask((restore) => {
     const outside = fiber.currentContext
 
-    const leave = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
-      Effect.matchCauseEffect(release(exit), {
+    const leave = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+      const left = begun(() => release(exit))
+      if (left === Effect.void) return after(entering(fiber, outside), exit)
+      return Effect.matchCauseEffect(left, {
         onFailure: (cause) => after(entering(fiber, outside), Effect.failCause(cause)),
         onSuccess: () => after(entering(fiber, outside), exit),
       })
+    }
 
-    return Effect.matchCauseEffect(after(entering(fiber, inside(outside, span)), after(acquire, restore(use))), {
+    const entered = entering(fiber, inside(outside, span))
+    const acquired = entered === Effect.void ? begun(acquire) : Effect.zipRight(entered, Effect.suspend(acquire))
+    return Effect.matchCauseEffect(after(acquired, restore(use)), {
       onFailure: (cause) => leave(Exit.failCause(cause)),
       onSuccess: (value) => leave(Exit.succeed(value)),
     })

@@ -129,22 +129,20 @@ const make = Effect.gen(function* () {
     return { call, started: LlmCallEvents.started(call) }
   }
 
-  const start = ({ call, started }: Opened): Effect.Effect<void> =>
-    Effect.withFiberRuntime((fiber) => record(fiber, started, call.span, call.eventId))
+  const start = (fiber: AnyFiber, { call, started }: Opened): Effect.Effect<void> =>
+    record(fiber, started, call.span, call.eventId)
 
-  const close = (call: LlmCall.LlmCall, exit: LlmCall.AnyExit): Effect.Effect<void> =>
-    Effect.withFiberRuntime((fiber) =>
-      warnings.step(END_UNRECORDED, () => {
-        const end = LlmCall.end(call, exit, prices)
-        if (evidence === undefined || call.evidencePath === null)
-          return record(fiber, LlmCallEvents.ended(call, end), call.span)
-        const kept = evidence.put(LlmCallEvents.evidence(call, end, evidence.capture))
-        return Effect.zipRight(
-          warnings.guard("The evidence of a call could not be kept", kept),
-          warnings.guard(END_UNRECORDED, recorder.record(LlmCallEvents.ended(call, end), call.span)),
-        )
-      }),
-    )
+  const close = (fiber: AnyFiber, call: LlmCall.LlmCall, exit: LlmCall.AnyExit): Effect.Effect<void> =>
+    warnings.step(END_UNRECORDED, () => {
+      const end = LlmCall.end(call, exit, prices)
+      if (evidence === undefined || call.evidencePath === null)
+        return record(fiber, LlmCallEvents.ended(call, end), call.span)
+      const kept = evidence.put(LlmCallEvents.evidence(call, end, evidence.capture))
+      return Effect.zipRight(
+        warnings.guard("The evidence of a call could not be kept", kept),
+        warnings.guard(END_UNRECORDED, recorder.record(LlmCallEvents.ended(call, end), call.span)),
+      )
+    })
 
   const placed = (call: LlmCall.LlmCall, response: LlmResponse): RecordedCall => {
     const answer = LlmCall.measure(call, response, prices)
@@ -182,7 +180,11 @@ const make = Effect.gen(function* () {
     cost: unpriced,
   })
 
-  const lasting = (opened: Opened) => Effect.acquireRelease(start(opened), (_, exit) => close(opened.call, exit))
+  const lasting = (opened: Opened) =>
+    Effect.acquireRelease(
+      Effect.withFiberRuntime<void>((fiber) => start(fiber, opened)),
+      (_, exit) => Effect.withFiberRuntime<void>((fiber) => close(fiber, opened.call, exit)),
+    )
 
   /** Telemetry that breaks before a call has begun leaves the call alone. */
   const orElse = <A>(begin: () => A, otherwise: (report: Effect.Effect<void>) => A): A => {
@@ -226,9 +228,9 @@ const make = Effect.gen(function* () {
             opened === undefined
               ? unrecorded()
               : CallBracket.around(fiber, SpanIds.external(opened.call.span), {
-                  acquire: start(opened),
+                  acquire: () => start(fiber, opened),
                   use: ask(opened),
-                  release: (exit) => close(opened.call, exit),
+                  release: (exit) => close(fiber, opened.call, exit),
                 }),
           ),
         (report) => Effect.zipRight(report, unrecorded()),

@@ -11,13 +11,13 @@ import * as CallBracket from "../../src/telemetry/CallBracket.js"
 const span = Tracer.externalSpan({ spanId: "b".repeat(16), traceId: "a".repeat(32) })
 
 interface Ends {
-  readonly acquire?: Effect.Effect<void>
+  readonly acquire?: () => Effect.Effect<void>
   readonly release?: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
 const around = <A, E = never>(
   use: Effect.Effect<A, E>,
-  { acquire = Effect.void, release = () => Effect.void }: Ends = {},
+  { acquire = () => Effect.void, release = () => Effect.void }: Ends = {},
 ): Effect.Effect<A, E> =>
   Effect.withFiberRuntime<A, E>((fiber) => CallBracket.around(fiber, span, { acquire, use, release }))
 
@@ -64,7 +64,7 @@ describe("CallBracket", () => {
     Effect.gen(function* () {
       const seen: Array<boolean> = []
       const look = Effect.checkInterruptible((it) => Effect.sync(() => void seen.push(it)))
-      const bracket = { acquire: look, release: () => look }
+      const bracket = { acquire: () => look, release: () => look }
       yield* around(look, bracket)
       yield* Effect.uninterruptible(around(look, bracket))
       expect(seen).toEqual([false, true, false, false, false, false])
@@ -76,7 +76,7 @@ describe("CallBracket", () => {
       const seen: Array<Option.Option<string>> = []
       const look = Effect.map(parentSpanId, (id) => void seen.push(id))
       const before = yield* parent
-      yield* around(look, { acquire: look, release: () => look })
+      yield* around(look, { acquire: () => look, release: () => look })
       yield* Effect.exit(around(Effect.zipRight(look, Effect.fail("x")), { release: () => look }))
       expect(seen).toHaveLength(5)
       expect(new Set(seen.map(Option.getOrElse(() => "none")))).toEqual(new Set([span.spanId]))
@@ -88,13 +88,18 @@ describe("CallBracket", () => {
     Effect.gen(function* () {
       const before = yield* parent
       const ends: Array<string> = []
-      const unbegun = around(Effect.succeed(1), { acquire: Effect.die("broken"), ...noting(ends) })
+      const unbegun = around(Effect.succeed(1), { acquire: () => Effect.die("broken"), ...noting(ends) })
       expect(yield* Effect.exit(unbegun)).toStrictEqual(Exit.die("broken"))
       expect(ends).toEqual(["Error: broken"])
       expect(yield* parent).toEqual(before)
-      const unended = around(Effect.succeed(1), { release: () => Effect.die("broken") })
-      expect(yield* Effect.exit(unended)).toStrictEqual(Exit.die("broken"))
-      expect(yield* parent).toEqual(before)
+      const thrown = (): never => {
+        throw "broken"
+      }
+      const broken = [{ acquire: thrown }, { release: thrown }, { release: () => Effect.die("broken") }]
+      for (const bracket of broken) {
+        expect(yield* Effect.exit(around(Effect.succeed(1), bracket))).toStrictEqual(Exit.die("broken"))
+        expect(yield* parent).toEqual(before)
+      }
     }),
   )
 })
